@@ -1,0 +1,126 @@
+//! `/v1/gateway`: the routes as they are, and why one takes a request or not.
+
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum::{Json, Router};
+use madang_route::{Headers, canonical};
+use madang_serve::Problem;
+use serde::{Deserialize, Serialize};
+
+use crate::gateway::Gateway;
+use crate::snapshot::{Route, Side};
+
+/// The gateway's part of the admin API.
+pub fn router(gateway: Gateway) -> Router {
+    Router::new()
+        .route("/v1/gateway/routes", get(routes))
+        .route("/v1/gateway/routes/explain", get(explain))
+        .with_state(gateway)
+}
+
+/// A route as the API shows it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct RouteView {
+    /// The route's id.
+    pub id: String,
+    /// What it matches.
+    #[serde(rename = "match")]
+    pub matches: String,
+    /// Where it leads; empty when a filter answers.
+    pub to: String,
+    /// Endpoints that can be called now.
+    pub ready: usize,
+    /// Endpoints known.
+    pub known: usize,
+    /// File and line.
+    pub origin: String,
+}
+
+/// What one route says to a request.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct VerdictView {
+    /// The route.
+    #[serde(flatten)]
+    pub route: RouteView,
+    /// It takes the request.
+    pub matched: bool,
+    /// It is the one that is used.
+    pub chosen: bool,
+    /// Why it does not match; empty when it does.
+    pub reason: String,
+}
+
+/// The request to explain.
+#[derive(Debug, Deserialize)]
+struct Asked {
+    #[serde(default = "get_method")]
+    method: String,
+    path: String,
+    #[serde(default)]
+    host: String,
+    /// `name: value` lines.
+    #[serde(default)]
+    headers: String,
+}
+
+fn get_method() -> String {
+    "GET".to_owned()
+}
+
+impl From<&Route> for RouteView {
+    fn from(route: &Route) -> Self {
+        let endpoints = route.target.as_ref().map(madang_upstream::Watch::endpoints);
+        Self {
+            id: route.id.to_string(),
+            matches: route.matches.clone(),
+            to: route.to.clone(),
+            ready: endpoints.as_ref().map_or(0, |endpoints| endpoints.ready()),
+            known: endpoints.as_ref().map_or(0, |endpoints| endpoints.endpoints().len()),
+            origin: route.origin.as_ref().map_or_else(String::new, ToString::to_string),
+        }
+    }
+}
+
+async fn routes(State(gateway): State<Gateway>) -> Json<Vec<RouteView>> {
+    Json(gateway.shared.current.load().routes(Side::Edge).iter().map(RouteView::from).collect())
+}
+
+async fn explain(
+    State(gateway): State<Gateway>,
+    Query(asked): Query<Asked>,
+) -> Result<Json<Vec<VerdictView>>, Problem> {
+    let (path, query) = match asked.path.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (asked.path.as_str(), None),
+    };
+    let mut scratch = String::new();
+    let path = canonical(path, &mut scratch).map_err(|error| {
+        Problem::new(StatusCode::BAD_REQUEST, &madang_serve::codes::REQUEST_INVALID, error.to_string())
+            .hint("give the path as a client sends it, for example /orders/7?x=1")
+    })?;
+    let headers = Lines(&asked.headers);
+    let request = madang_route::Request { method: &asked.method, host: &asked.host, path, query, headers: &headers };
+    let snapshot = gateway.shared.current.load();
+    let verdicts = snapshot.explain(&request);
+    let chosen = verdicts.iter().position(|verdict| verdict.missed.is_none());
+    let verdicts = verdicts.into_iter().enumerate().map(|(place, verdict)| VerdictView {
+        route: RouteView::from(&snapshot.routes(Side::Edge)[verdict.rule]),
+        matched: verdict.missed.is_none(),
+        chosen: chosen == Some(place),
+        reason: verdict.missed.map_or_else(String::new, |missed| missed.to_string()),
+    });
+    Ok(Json(verdicts.collect()))
+}
+
+/// Header lines of a question.
+struct Lines<'a>(&'a str);
+
+impl Headers for Lines<'_> {
+    fn any(&self, name: &str, test: &mut dyn FnMut(&str) -> bool) -> bool {
+        self.0
+            .lines()
+            .filter_map(|line| line.split_once(':'))
+            .any(|(found, value)| found.trim().eq_ignore_ascii_case(name) && test(value.trim()))
+    }
+}

@@ -1,0 +1,57 @@
+//! Problems the gateway reports about settings.
+
+use madang_base::Code;
+
+/// All of them.
+pub const ALL: &[&Code] = &[&BAD_TARGET, &UNKNOWN_SERVICE, &BAD_FILTER, &BAD_HEADER, &DUPLICATE_ROUTE, &BAD_NETWORK];
+
+/// A route's `to` is neither a service nor a URL.
+pub const BAD_TARGET: Code = Code {
+    id: "MD0301",
+    title: "route target not understood",
+    explanation: "A route's `to` is `service://NAME` for a service of this file, or `http://HOST:PORT` for anything \
+                  else. The path of the request is what is sent, so a URL has no path of its own; use the filter \
+                  `strip_prefix` to change it. `https://` targets are not supported yet.",
+};
+
+/// A route leads to a service that does not exist.
+pub const UNKNOWN_SERVICE: Code = Code {
+    id: "MD0302",
+    title: "route to an unknown service",
+    explanation: "The route's `to` names a service that this file does not define. Define it under `[services.NAME]`, \
+                  either with a `command` that Madang runs or with `endpoints` that are already running, or correct \
+                  the name.",
+};
+
+/// A filter is not understood.
+pub const BAD_FILTER: Code = Code {
+    id: "MD0303",
+    title: "filter not understood",
+    explanation: "Each entry of `filters` is a table with exactly one key, the filter's name: \
+                  `filters = [{ strip_prefix = 1 }, { set_request_header = { X-Team = \"shop\" } }]`. Filters run in \
+                  the written order on the request and in reverse on the answer.",
+};
+
+/// A header name or value cannot be sent.
+pub const BAD_HEADER: Code = Code {
+    id: "MD0304",
+    title: "header not allowed",
+    explanation: "A header name is made of letters, digits and `-`; a value has no line breaks. Headers that delimit \
+                  messages or end at the next hop (`Content-Length`, `Transfer-Encoding`, `Connection`, …) belong to \
+                  the gateway and cannot be set by a filter.",
+};
+
+/// Two routes have the same id.
+pub const DUPLICATE_ROUTE: Code = Code {
+    id: "MD0305",
+    title: "route id used twice",
+    explanation: "The `id` of a route names it in logs, metrics and explanations, so each one is used once.",
+};
+
+/// A trusted network is not understood.
+pub const BAD_NETWORK: Code = Code {
+    id: "MD0306",
+    title: "network not understood",
+    explanation: "`gateway.trusted_proxies` is a list of addresses (`10.1.2.3`) and networks (`10.0.0.0/8`, `fd00::/8`) \
+                  whose `X-Forwarded-*` and `X-Request-Id` headers are believed.",
+};

@@ -1,0 +1,285 @@
+//! One request and its answer, as filters see and change them.
+//!
+//! Heads stay the bytes that arrived, with a table of offsets; changes are a list over them. Nothing here knows
+//! which protocol the client speaks: another protocol renders its heads to the same form.
+
+use madang_base::Moment;
+use madang_h1::{BodyLength, Edits, Field, Form, Known, RequestHead, ResponseHead, Span};
+
+use crate::forward::Client;
+
+/// The body of a request or an answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) enum Body {
+    /// None.
+    #[default]
+    Empty,
+    /// That many bytes, streamed.
+    Length(u64),
+    /// Streamed, length unknown; trailers may follow.
+    Chunked,
+    /// Streamed until the stream ends.
+    UntilClose,
+    /// Whole, in hand.
+    Buffered(Vec<u8>),
+    /// No message anymore: bytes both ways after an upgrade.
+    Tunnel,
+}
+
+impl From<BodyLength> for Body {
+    fn from(length: BodyLength) -> Self {
+        match length {
+            BodyLength::None => Self::Empty,
+            BodyLength::Length(count) => Self::Length(count),
+            BodyLength::Chunked => Self::Chunked,
+            BodyLength::UntilClose => Self::UntilClose,
+        }
+    }
+}
+
+/// Which way a body goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// From the client to the service.
+    Request,
+    /// From the service to the client.
+    Response,
+}
+
+/// A request, its answer, and what the gateway knows about them. Reused for the next one on the connection.
+pub(crate) struct Exchange {
+    pub(crate) request: Request,
+    pub(crate) response: Response,
+    /// The peer of the connection.
+    pub(crate) client: Client,
+    /// The request's id, as sent on and answered.
+    pub(crate) id: RequestId,
+    /// When the head was complete.
+    pub(crate) started: Moment,
+}
+
+#[derive(Default)]
+pub(crate) struct Request {
+    /// The head as it came.
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) head: RequestHead,
+    pub(crate) edits: Edits,
+    /// Path and query to send instead of those in `bytes`.
+    target: Option<String>,
+    /// Host to send instead of the endpoint's.
+    host: Option<String>,
+    /// Path prefix taken away, told to the service as `X-Forwarded-Prefix`.
+    pub(crate) stripped: String,
+    pub(crate) body: Body,
+}
+
+#[derive(Default)]
+pub(crate) struct Response {
+    /// The head as it came, or as the gateway made it.
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) head: ResponseHead,
+    pub(crate) edits: Edits,
+    pub(crate) body: Body,
+}
+
+/// 16 characters, unique enough to find one request among a day's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RequestId {
+    text: [u8; Self::LONGEST],
+    length: u8,
+}
+
+impl RequestId {
+    /// An id that a trusted peer sent is kept up to this length.
+    const LONGEST: usize = 64;
+
+    pub(crate) fn from_random(mut bits: u64) -> Self {
+        let mut text = [0; Self::LONGEST];
+        for digit in &mut text[..16] {
+            *digit = b"0123456789abcdef"[(bits & 15) as usize];
+            bits >>= 4;
+        }
+        Self { text, length: 16 }
+    }
+
+    /// An id from outside: visible ASCII without quotes, so that it can stand anywhere.
+    pub(crate) fn from_peer(value: &[u8]) -> Option<Self> {
+        let fine = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:/+=".contains(byte);
+        if value.is_empty() || value.len() > Self::LONGEST || !value.iter().all(fine) {
+            return None;
+        }
+        let mut text = [0; Self::LONGEST];
+        text[..value.len()].copy_from_slice(value);
+        Some(Self { text, length: value.len() as u8 })
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.text[..usize::from(self.length)]).unwrap_or_default()
+    }
+}
+
+impl Exchange {
+    pub(crate) fn new(client: Client) -> Self {
+        Self {
+            request: Request::default(),
+            response: Response::default(),
+            client,
+            id: RequestId::from_random(0),
+            started: Moment::default(),
+        }
+    }
+
+    /// Ready for the head that was just put into `request`.
+    pub(crate) fn begin(&mut self, id: RequestId, now: Moment) {
+        self.id = id;
+        self.started = now;
+        self.request.edits.clear();
+        self.request.target = None;
+        self.request.host = None;
+        self.request.stripped.clear();
+        self.request.body = self.request.head.body.into();
+        if self.request.head.form == Form::Absolute && self.request.path() == "/" {
+            // `http://host?query`: the slash is not where the path would be.
+            self.request.set_path("/");
+        }
+        self.response.bytes.clear();
+        self.response.edits.clear();
+        self.response.body = Body::Empty;
+        if self.client.trusted
+            && let Some(from_peer) = self.request.id()
+        {
+            self.id = from_peer;
+        }
+    }
+}
+
+impl Request {
+    /// Takes over a complete head: the first `self.head.length` bytes of `bytes`.
+    pub(crate) fn take_head(&mut self, bytes: &[u8]) {
+        self.bytes.clear();
+        self.bytes.extend_from_slice(&bytes[..self.head.length]);
+    }
+
+    pub(crate) fn method(&self) -> &str {
+        text(self.head.method.of(&self.bytes))
+    }
+
+    /// The path as it goes to the service.
+    pub(crate) fn path(&self) -> &str {
+        match &self.target {
+            Some(target) => target.split_once('?').map_or(target, |(path, _)| path),
+            None => text(self.head.path.of(&self.bytes)),
+        }
+    }
+
+    /// The path as the client sent it.
+    pub(crate) fn original_path(&self) -> &str {
+        text(self.head.path.of(&self.bytes))
+    }
+
+    pub(crate) fn query(&self) -> Option<&str> {
+        match &self.target {
+            Some(target) => target.split_once('?').map(|(_, query)| query),
+            None => self.head.query.map(|query| text(query.of(&self.bytes))),
+        }
+    }
+
+    /// Path and query as they go to the service.
+    pub(crate) fn target(&self) -> &str {
+        match &self.target {
+            Some(target) => target,
+            None => {
+                let end = self.head.query.map_or(self.head.path.end, |query| query.end);
+                text(Span { start: self.head.path.start, end }.of(&self.bytes))
+            }
+        }
+    }
+
+    pub(crate) fn set_path(&mut self, path: &str) {
+        let mut target = path.to_owned();
+        if let Some(query) = self.query() {
+            target.push('?');
+            target.push_str(query);
+        }
+        self.target = Some(target);
+    }
+
+    /// The host the client asked for, with its port if it named one.
+    pub(crate) fn authority(&self) -> &str {
+        text(self.head.authority.of(&self.bytes))
+    }
+
+    pub(crate) fn host_override(&self) -> Option<&str> {
+        self.host.as_deref()
+    }
+
+    /// RFC 9110 §9.2.2: sending it twice has the effect of sending it once.
+    pub(crate) fn is_idempotent(&self) -> bool {
+        matches!(self.method(), "GET" | "HEAD" | "PUT" | "DELETE" | "OPTIONS")
+    }
+
+    /// Replaces every field of that name, or adds it.
+    pub(crate) fn set_header(&mut self, name: &str, value: &str) {
+        if name.eq_ignore_ascii_case("host") {
+            self.host = Some(value.to_owned());
+            return;
+        }
+        self.remove_header(name);
+        self.add_header(name, value);
+    }
+
+    pub(crate) fn add_header(&mut self, name: &str, value: &str) {
+        // Names and values were checked with the settings; one that is refused here changes nothing.
+        let _ = self.edits.add(name, value.as_bytes());
+    }
+
+    pub(crate) fn remove_header(&mut self, name: &str) {
+        remove(&mut self.edits, &self.head.fields, &self.bytes, name);
+    }
+
+    /// The id the peer gave the request.
+    fn id(&self) -> Option<RequestId> {
+        let field = self.head.fields.iter().find(|field| field.known == Known::XRequestId)?;
+        RequestId::from_peer(field.value.of(&self.bytes))
+    }
+}
+
+impl Response {
+    /// Takes over a complete head: the first `self.head.length` bytes of `bytes`.
+    pub(crate) fn take_head(&mut self, bytes: &[u8]) {
+        self.bytes.clear();
+        self.bytes.extend_from_slice(&bytes[..self.head.length]);
+        self.edits.clear();
+        self.body = if self.head.status == 101 { Body::Tunnel } else { self.head.body.into() };
+    }
+
+    /// Replaces every field of that name, or adds it.
+    pub(crate) fn set_header(&mut self, name: &str, value: &str) {
+        self.remove_header(name);
+        self.add_header(name, value);
+    }
+
+    pub(crate) fn add_header(&mut self, name: &str, value: &str) {
+        // As in `Request::add_header`.
+        let _ = self.edits.add(name, value.as_bytes());
+    }
+
+    pub(crate) fn remove_header(&mut self, name: &str) {
+        remove(&mut self.edits, &self.head.fields, &self.bytes, name);
+    }
+}
+
+/// Drops every field of that name, those that came and those that were added.
+fn remove(edits: &mut Edits, fields: &[Field], bytes: &[u8], name: &str) {
+    for (index, field) in fields.iter().enumerate() {
+        if field.name.of(bytes).eq_ignore_ascii_case(name.as_bytes()) {
+            edits.drop_field(index);
+        }
+    }
+    edits.drop_added(name);
+}
+
+/// A head's bytes as text. Heads are checked to be visible ASCII where this is used.
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap_or_default()
+}

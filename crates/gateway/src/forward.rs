@@ -1,0 +1,239 @@
+//! What a gateway must change in a head it passes on: hop-by-hop fields, forwarded fields, Via (RFC 9110 §7.6).
+
+use std::net::{IpAddr, SocketAddr};
+
+use madang_h1::{Edits, Field, Known, write_fields, write_request_line};
+
+use crate::exchange::{Body, Exchange, Request, Response};
+
+/// Requests that came through a Madang more often than this are going in circles.
+const MOST_PASSES: usize = 8;
+
+/// Peers whose `X-Forwarded-*` and `X-Request-Id` are believed. Nobody by default.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Trusted(Vec<(IpAddr, u8)>);
+
+impl Trusted {
+    /// Reads `10.0.0.0/8`, `::1`, …
+    ///
+    /// # Errors
+    /// The text that is neither an address nor a network.
+    pub fn parse(networks: &[String]) -> Result<Self, String> {
+        let parse = |text: &String| {
+            let (address, bits) = text.split_once('/').unwrap_or((text, ""));
+            let address: IpAddr = address.parse().map_err(|_| text.clone())?;
+            let widest = if address.is_ipv4() { 32 } else { 128 };
+            let bits = if bits.is_empty() { widest } else { bits.parse().map_err(|_| text.clone())? };
+            if bits > widest { Err(text.clone()) } else { Ok((address, bits)) }
+        };
+        networks.iter().map(parse).collect::<Result<_, _>>().map(Self)
+    }
+
+    pub(crate) fn contains(&self, peer: IpAddr) -> bool {
+        self.0.iter().any(|&(network, bits)| match (network, peer.to_canonical()) {
+            (IpAddr::V4(network), IpAddr::V4(peer)) => {
+                same_prefix(network.to_bits().into(), peer.to_bits().into(), 96 + bits)
+            }
+            (IpAddr::V6(network), IpAddr::V6(peer)) => same_prefix(network.to_bits(), peer.to_bits(), bits),
+            _ => false,
+        })
+    }
+}
+
+const fn same_prefix(a: u128, b: u128, bits: u8) -> bool {
+    bits == 0 || (a ^ b) >> (128 - bits) == 0
+}
+
+/// What every request of one connection says about its client, rendered once.
+pub(crate) struct Client {
+    pub(crate) address: String,
+    pub(crate) trusted: bool,
+    scheme: &'static str,
+    port: u16,
+    /// Everything but the host, for a peer that is not trusted.
+    lines: Vec<u8>,
+}
+
+impl Client {
+    pub(crate) fn new(peer: SocketAddr, scheme: &'static str, port: u16, trusted: &Trusted) -> Self {
+        let address = peer.ip().to_canonical().to_string();
+        let lines = format!(
+            "X-Forwarded-For: {address}\r\nX-Forwarded-Proto: {scheme}\r\nX-Forwarded-Port: {port}\r\nVia: 1.1 madang\r\n"
+        );
+        Self { trusted: trusted.contains(peer.ip()), address, scheme, port, lines: lines.into_bytes() }
+    }
+}
+
+/// Bits of the fields that end at this hop: the fixed list and what `Connection` names.
+fn hop_by_hop(fields: &[Field], named: u128) -> u128 {
+    bits(fields, |known| {
+        matches!(
+            known,
+            Known::Connection
+                | Known::KeepAlive
+                | Known::ProxyConnection
+                | Known::Te
+                | Known::TransferEncoding
+                | Known::Upgrade
+                | Known::ProxyAuthenticate
+                | Known::ProxyAuthorization
+        )
+    }) | named
+}
+
+fn bits(fields: &[Field], wanted: impl Fn(Known) -> bool) -> u128 {
+    fields.iter().enumerate().fold(0, |bits, (index, field)| bits | u128::from(wanted(field.known)) << index)
+}
+
+/// A request that passed through here again and again.
+pub(crate) fn is_circling(request: &Request) -> bool {
+    let passes = |field: &Field| {
+        let via = field.value.of(&request.bytes);
+        via.split(|byte| *byte == b',').filter(|hop| hop.trim_ascii().ends_with(b" madang")).count()
+    };
+    let via = request.head.fields.iter().filter(|field| field.known == Known::Via);
+    via.map(passes).sum::<usize>() > MOST_PASSES
+}
+
+/// Appends the head for the service at `authority`, ready to send.
+pub(crate) fn write_request(out: &mut Vec<u8>, exchange: &Exchange, authority: &str) {
+    let request = &exchange.request;
+    let client = &exchange.client;
+    let fields = &request.head.fields;
+
+    write_request_line(out, request.head.method.of(&request.bytes), request.target().as_bytes());
+    line(out, "Host", request.host_override().unwrap_or(authority).as_bytes());
+
+    let mut dropped = request.edits.dropped | hop_by_hop(fields, request.head.connection_named);
+    let trusted = client.trusted;
+    let keeps_length = matches!(request.body, Body::Length(_) | Body::Empty);
+    dropped |= bits(fields, |known| match known {
+        Known::Host | Known::XRequestId | Known::XForwardedFor => true,
+        Known::Forwarded
+        | Known::XForwardedProto
+        | Known::XForwardedHost
+        | Known::XForwardedPort
+        | Known::XForwardedPrefix => !trusted,
+        Known::ContentLength => !keeps_length,
+        _ => false,
+    });
+    write_fields(out, &request.bytes, fields, dropped);
+    out.extend_from_slice(request.edits.added());
+
+    if trusted {
+        write_forwarded_by_trusted_peer(out, exchange);
+    } else {
+        out.extend_from_slice(&client.lines);
+        line(out, "X-Forwarded-Host", request.authority().as_bytes());
+    }
+    if !request.stripped.is_empty() {
+        line(out, "X-Forwarded-Prefix", request.stripped.as_bytes());
+    }
+    line(out, "X-Request-Id", exchange.id.as_str().as_bytes());
+    match &request.body {
+        Body::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+        Body::Buffered(data) => line(out, "Content-Length", data.len().to_string().as_bytes()),
+        Body::Empty | Body::Length(_) | Body::UntilClose | Body::Tunnel => {}
+    }
+    if request.head.upgrade {
+        // The client's own wish, written anew because both fields are hop-by-hop.
+        out.extend_from_slice(b"Connection: Upgrade\r\n");
+        for field in fields.iter().filter(|field| field.known == Known::Upgrade) {
+            line(out, "Upgrade", field.value.of(&request.bytes));
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// A trusted peer's word stands; we append ourselves and fill what it left out.
+fn write_forwarded_by_trusted_peer(out: &mut Vec<u8>, exchange: &Exchange) {
+    let (request, client) = (&exchange.request, &exchange.client);
+    let has = |known| request.head.fields.iter().any(|field| field.known == known);
+    out.extend_from_slice(b"X-Forwarded-For: ");
+    for field in request.head.fields.iter().filter(|field| field.known == Known::XForwardedFor) {
+        out.extend_from_slice(field.value.of(&request.bytes));
+        out.extend_from_slice(b", ");
+    }
+    out.extend_from_slice(client.address.as_bytes());
+    out.extend_from_slice(b"\r\nVia: 1.1 madang\r\n");
+    if !has(Known::XForwardedProto) {
+        line(out, "X-Forwarded-Proto", client.scheme.as_bytes());
+    }
+    if !has(Known::XForwardedPort) {
+        line(out, "X-Forwarded-Port", client.port.to_string().as_bytes());
+    }
+    if !has(Known::XForwardedHost) {
+        line(out, "X-Forwarded-Host", request.authority().as_bytes());
+    }
+}
+
+/// Bits of the answer's fields that the client must not see.
+pub(crate) fn response_dropped(response: &Response) -> u128 {
+    let fields = &response.head.fields;
+    let keeps_length = match response.body {
+        Body::Length(_) => true,
+        // An answer to HEAD and a 304 say how long the body would be; 204 and 1xx must not (RFC 9110 §8.6).
+        Body::Empty => response.head.status >= 200 && response.head.status != 204,
+        Body::Chunked | Body::UntilClose | Body::Buffered(_) | Body::Tunnel => false,
+    };
+    let mut dropped = response.edits.dropped | hop_by_hop(fields, response.head.connection_named);
+    if !keeps_length {
+        dropped |= bits(fields, |known| known == Known::ContentLength);
+    }
+    dropped
+}
+
+/// Adds what every answer carries: `Date` when the service sent none (RFC 9110 §6.6.1), `Via`, the request id.
+pub(crate) fn finish_response(exchange: &mut Exchange, date: &str) {
+    let response = &mut exchange.response;
+    let mut dropped = 0;
+    let mut dated = false;
+    for (index, field) in response.head.fields.iter().enumerate() {
+        match field.known {
+            Known::Date => dated = true,
+            Known::XRequestId => dropped |= 1 << index,
+            _ => {}
+        }
+    }
+    response.edits.dropped |= dropped;
+    let add = |edits: &mut Edits, name, value: &str| {
+        edits.add(name, value.as_bytes()).expect("names and values made here are valid");
+    };
+    if !dated {
+        add(&mut response.edits, "Date", date);
+    }
+    add(&mut response.edits, "Via", "1.1 madang");
+    add(&mut response.edits, "X-Request-Id", exchange.id.as_str());
+}
+
+/// Appends `name: value` and the line's end.
+pub(crate) fn line(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_cover_their_addresses_and_no_others() {
+        let trusted = Trusted::parse(&["10.0.0.0/8".into(), "::1".into(), "192.168.1.7".into()]).unwrap();
+        for (peer, expected) in [
+            ("10.255.0.1", true),
+            ("11.0.0.1", false),
+            ("::1", true),
+            ("::2", false),
+            ("192.168.1.7", true),
+            ("192.168.1.8", false),
+            ("::ffff:10.0.0.1", true),
+        ] {
+            assert_eq!(trusted.contains(peer.parse().unwrap()), expected, "{peer}");
+        }
+        assert_eq!(Trusted::parse(&["10.0.0.0/33".into()]), Err("10.0.0.0/33".into()));
+        assert_eq!(Trusted::parse(&["local".into()]), Err("local".into()));
+        assert!(Trusted::parse(&["0.0.0.0/0".into()]).unwrap().contains([8, 8, 8, 8].into()));
+    }
+}

@@ -1,0 +1,199 @@
+//! The running gateway: its threads, and the snapshot they all follow.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use madang_base::Name;
+use madang_serve::{BindError, bind_group};
+use madang_telemetry::Exposition;
+use madang_upstream::Directory;
+use tokio::sync::watch;
+
+use crate::access_log;
+use crate::metrics::{self, WorkerMeters};
+use crate::settings::Settings;
+use crate::snapshot::{Side, Snapshot};
+use crate::worker;
+
+/// Where the gateway listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listeners {
+    /// For clients: the routes of the settings. `None` when it is off.
+    pub edge: Option<SocketAddr>,
+    /// For the services themselves: `/<service>/…`. `None` when it is off.
+    pub egress: Option<SocketAddr>,
+}
+
+/// Settings that were compiled and can no longer fail.
+pub struct Prepared(Arc<Snapshot>);
+
+/// Why the gateway does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A listener's address cannot be had.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The access log's file cannot be opened.
+    #[error("the access log cannot be opened: {0}")]
+    AccessLog(io::Error),
+    /// A thread could not be started.
+    #[error("a gateway thread cannot be started: {0}")]
+    Thread(io::Error),
+}
+
+/// Listeners that are bound and wait to be served.
+pub struct Bound {
+    workers: Vec<Vec<(Side, std::net::TcpListener)>>,
+    addresses: Listeners,
+}
+
+/// The gateway, serving. Cloning shares it.
+#[derive(Clone)]
+pub struct Gateway {
+    pub(crate) shared: Arc<Shared>,
+    threads: Arc<Mutex<Vec<JoinHandle<()>>>>,
+    workers: Arc<Vec<Arc<WorkerMeters>>>,
+    directory: Directory,
+    addresses: Listeners,
+}
+
+/// What all workers have in common; nothing in it is written per request.
+pub(crate) struct Shared {
+    pub(crate) current: ArcSwap<Snapshot>,
+    pub(crate) phase: watch::Sender<Phase>,
+    pub(crate) access_log: Option<access_log::Writer>,
+    pub(crate) connections_per_worker: usize,
+}
+
+/// Where in its life the gateway is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Taking requests.
+    Serving,
+    /// Ending those it has.
+    Draining,
+    /// Cutting what is left.
+    Stopping,
+}
+
+impl Bound {
+    /// Binds the listeners of `workers` threads.
+    ///
+    /// # Errors
+    /// [`BindError`] names who holds a taken port.
+    pub fn new(listeners: Listeners, workers: usize) -> Result<Self, BindError> {
+        let mut bound: Vec<Vec<_>> = (0..workers).map(|_| Vec::new()).collect();
+        let mut addresses = listeners;
+        for (side, address) in [(Side::Edge, &mut addresses.edge), (Side::Egress, &mut addresses.egress)] {
+            let Some(address) = address else { continue };
+            let group = bind_group(*address, workers)?;
+            if let Some(actual) = group.first().and_then(|listener| listener.local_addr().ok()) {
+                *address = actual;
+            }
+            for (worker, listener) in bound.iter_mut().zip(group) {
+                worker.push((side, listener));
+            }
+        }
+        Ok(Self { workers: bound, addresses })
+    }
+
+    /// Where it listens, with the ports the system chose for port 0.
+    #[must_use]
+    pub const fn addresses(&self) -> Listeners {
+        self.addresses
+    }
+}
+
+impl Prepared {
+    /// Compiles checked settings. `services` can be called by name through the egress listener.
+    #[must_use]
+    pub fn new(settings: &Settings, services: &BTreeSet<Name>, directory: &Directory) -> Self {
+        Self(Arc::new(Snapshot::new(settings, services, directory)))
+    }
+}
+
+impl Gateway {
+    /// Starts one thread per worker.
+    ///
+    /// # Errors
+    /// [`StartError::AccessLog`] and [`StartError::Thread`].
+    pub fn start(
+        bound: Bound,
+        settings: &Settings,
+        prepared: Prepared,
+        directory: Directory,
+    ) -> Result<Self, StartError> {
+        let count = bound.workers.len();
+        let shared = Arc::new(Shared {
+            current: ArcSwap::new(prepared.0),
+            phase: watch::Sender::new(Phase::Serving),
+            access_log: access_log::Writer::open(&settings.access_log).map_err(StartError::AccessLog)?,
+            connections_per_worker: settings.limits.connections.div_ceil(count.max(1)),
+        });
+        let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), count);
+        let mut threads = Vec::new();
+        let mut workers = Vec::new();
+        for (index, listeners) in bound.workers.into_iter().enumerate() {
+            let meters = Arc::new(WorkerMeters::default());
+            workers.push(Arc::clone(&meters));
+            let shared = Arc::clone(&shared);
+            let thread = std::thread::Builder::new().name(format!("gateway-{index}")).spawn(move || {
+                if let Err(error) = worker::run(&shared, &meters, seed.wrapping_add(index as u64), listeners) {
+                    tracing::error!(worker = index, %error, "a gateway worker stopped");
+                }
+            });
+            threads.push(thread.map_err(StartError::Thread)?);
+        }
+        Ok(Self {
+            shared,
+            threads: Arc::new(Mutex::new(threads)),
+            workers: Arc::new(workers),
+            directory,
+            addresses: bound.addresses,
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn addresses(&self) -> Listeners {
+        self.addresses
+    }
+
+    /// The directory its routes look services up in.
+    #[must_use]
+    pub const fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// From the next request on, `prepared` is what counts. Requests in progress end as they began.
+    pub fn commit(&self, prepared: Prepared) {
+        self.shared.current.store(prepared.0);
+    }
+
+    /// Stops taking connections, lets requests end for up to `grace`, then cuts what is left. Idle connections are
+    /// closed at once. Returns when every thread ended.
+    pub async fn drain(&self, grace: Duration) {
+        self.shared.phase.send_replace(Phase::Draining);
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut ended = tokio::task::spawn_blocking(move || {
+            for thread in threads {
+                // A worker that panicked was reported by the panic itself.
+                let _ = thread.join();
+            }
+        });
+        if tokio::time::timeout(grace, &mut ended).await.is_err() {
+            self.shared.phase.send_replace(Phase::Stopping);
+            let _ = ended.await;
+        }
+    }
+
+    /// Writes the gateway's metrics.
+    pub fn write_metrics(&self, out: &mut Exposition) {
+        metrics::write(&self.workers, out);
+    }
+}

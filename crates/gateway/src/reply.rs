@@ -1,0 +1,64 @@
+//! Answers the gateway makes itself: problem details (RFC 9457) with a stable reason, and redirects.
+
+use madang_h1::{Asked, Limits, reason_phrase};
+
+use crate::exchange::{Body, Exchange};
+
+/// An answer that no service gave.
+#[derive(Debug, Clone)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    /// A stable token: in the body, in the access log and in metrics.
+    pub(crate) reason: &'static str,
+    /// For a person: what happened and what to do.
+    detail: String,
+    headers: Vec<(&'static str, String)>,
+}
+
+impl Reply {
+    pub(crate) fn new(status: u16, reason: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, reason, detail: detail.into(), headers: Vec::new() }
+    }
+
+    pub(crate) fn redirect(status: u16, location: String) -> Self {
+        Self { status, reason: "redirect", detail: String::new(), headers: vec![("Location", location)] }
+    }
+
+    pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// Makes this the exchange's answer.
+    pub(crate) fn apply(&self, exchange: &mut Exchange, route: Option<&str>) {
+        let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, reason_phrase(self.status));
+        for (name, value) in &self.headers {
+            head.extend([name, ": ", value, "\r\n"]);
+        }
+        let mut body = Vec::new();
+        if !self.detail.is_empty() {
+            head.push_str("Content-Type: application/problem+json\r\n");
+            let problem = serde_json::json!({
+                "type": "about:blank",
+                "title": reason_phrase(self.status),
+                "status": self.status,
+                "detail": self.detail,
+                "reason": self.reason,
+                "route": route,
+                "request_id": exchange.id.as_str(),
+            });
+            body = problem.to_string().into_bytes();
+            body.push(b'\n');
+        }
+        head.push_str("\r\n");
+
+        let response = &mut exchange.response;
+        // A header that cannot be sent (a redirect to a line break) must not become two headers.
+        if response.head.parse(head.as_bytes(), &Limits::default(), Asked::Other).is_err() {
+            head = format!("HTTP/1.1 500 {}\r\n\r\n", reason_phrase(500));
+            let _ = response.head.parse(head.as_bytes(), &Limits::default(), Asked::Other);
+        }
+        response.take_head(head.as_bytes());
+        response.body = Body::Buffered(body);
+    }
+}

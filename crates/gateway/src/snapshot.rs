@@ -1,0 +1,239 @@
+//! Everything a worker needs to judge requests, immutable and replaced as a whole.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use madang_balance::Member;
+use madang_base::Name;
+use madang_route::{Headers, PathError, PathPattern, Rule, Table, ValueTest, Verdict, canonical};
+use madang_settings::Origin;
+use madang_upstream::{Directory, Watch};
+
+use crate::exchange::Request;
+use crate::filter::Filter;
+use crate::filter::strip_prefix;
+use crate::metrics::RouteMeters;
+use crate::settings::{Policy, Settings, To};
+
+/// Which listener a request came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Side {
+    /// The clients' way in: the routes of the settings.
+    Edge,
+    /// The services' way to each other, on loopback: `/<service>/…`.
+    Egress,
+}
+
+/// A settled set of settings, routes compiled and targets connected to the directory.
+pub(crate) struct Snapshot {
+    settings: Settings,
+    edge: Routes,
+    egress: Routes,
+}
+
+struct Routes {
+    table: Table,
+    routes: Vec<Route>,
+}
+
+/// One route, ready to be used.
+pub(crate) struct Route {
+    pub(crate) id: Name,
+    /// Where it stands; egress routes stand nowhere.
+    pub(crate) origin: Option<Origin>,
+    pub(crate) target: Option<Watch>,
+    /// `to` as written.
+    pub(crate) to: String,
+    pub(crate) filters: Vec<Arc<dyn Filter>>,
+    pub(crate) policy: Policy,
+    /// What it matches, for people.
+    pub(crate) matches: String,
+}
+
+impl Snapshot {
+    /// Compiles checked settings. Every name in `services` can be called through the egress listener.
+    pub(crate) fn new(settings: &Settings, services: &BTreeSet<Name>, directory: &Directory) -> Self {
+        let edge = settings.routes.iter().map(|route| {
+            let (target, to) = match &route.to {
+                None => (None, String::new()),
+                Some(To::Service(name)) => (Some(directory.watch(name)), format!("service://{name}")),
+                Some(To::Url { text, addresses }) => {
+                    (Some(fixed(directory, text, &route.rule.id, addresses)), text.clone())
+                }
+            };
+            let ready = Route {
+                id: route.rule.id.clone(),
+                origin: Some(route.origin.clone()),
+                target,
+                to,
+                filters: route.filters.clone(),
+                policy: route.policy.clone(),
+                matches: describe(&route.rule),
+            };
+            (route.rule.clone(), ready)
+        });
+        let egress = services.iter().map(|service| {
+            let path = PathPattern::parse(&format!("/{service}/**")).expect("a name is a valid path segment");
+            let rule = Rule { path: Some(path), ..Rule::new(service.clone()) };
+            let ready = Route {
+                id: service.clone(),
+                origin: None,
+                target: Some(directory.watch(service)),
+                to: format!("service://{service}"),
+                filters: vec![strip_prefix(1)],
+                policy: Policy::default(),
+                matches: describe(&rule),
+            };
+            (rule, ready)
+        });
+        Self { settings: settings.clone(), edge: Routes::new(edge), egress: Routes::new(egress) }
+    }
+
+    pub(crate) fn routes(&self, side: Side) -> &[Route] {
+        &self.side(side).routes
+    }
+
+    /// Why each route of the edge takes `request` or not, in order of precedence.
+    pub(crate) fn explain(&self, request: &madang_route::Request<'_>) -> Vec<Verdict> {
+        self.edge.table.explain(request)
+    }
+
+    fn side(&self, side: Side) -> &Routes {
+        match side {
+            Side::Edge => &self.edge,
+            Side::Egress => &self.egress,
+        }
+    }
+}
+
+impl Routes {
+    fn new(routes: impl Iterator<Item = (Rule, Route)>) -> Self {
+        let (rules, routes) = routes.unzip();
+        Self { table: Table::compile(rules), routes }
+    }
+}
+
+impl Route {
+    /// Whom the route calls, for messages.
+    pub(crate) fn target_name(&self) -> &str {
+        self.to.strip_prefix("service://").unwrap_or(&self.to)
+    }
+}
+
+/// What a rule matches, in one line: `GET,POST /orders/** on *.shop.io with header x-beta=yes`.
+fn describe(rule: &Rule) -> String {
+    let mut text = rule.methods.join(",");
+    if !text.is_empty() {
+        text.push(' ');
+    }
+    text.push_str(rule.path.as_ref().map_or("/**", PathPattern::as_str));
+    for (index, host) in rule.hosts.iter().enumerate() {
+        text.push_str(if index == 0 { " on " } else { "," });
+        text.push_str(&host.to_string());
+    }
+    let tests = rule.headers.iter().map(|test| ("header", test)).chain(rule.queries.iter().map(|test| ("query", test)));
+    for (index, (kind, (name, test))) in tests.enumerate() {
+        text.push_str(if index == 0 { " with " } else { ", " });
+        text.push_str(&format!("{kind} {name}"));
+        if let ValueTest::Matches(pattern) = test {
+            text.push('=');
+            text.push_str(pattern.as_str());
+        }
+    }
+    text
+}
+
+/// The endpoints of a URL: always ready, because nobody tells us otherwise.
+fn fixed(directory: &Directory, url: &str, route: &Name, addresses: &[std::net::SocketAddr]) -> Watch {
+    let members = addresses.iter().map(|address| Member {
+        instance: address.to_string(),
+        address: *address,
+        weight: 1,
+        availability: madang_balance::Availability::Ready,
+    });
+    directory.fixed(url, route, members.collect())
+}
+
+/// A snapshot as one worker uses it, with that worker's own meters.
+pub(crate) struct View {
+    pub(crate) snapshot: Arc<Snapshot>,
+    edge: Vec<Arc<RouteMeters>>,
+    egress: Vec<Arc<RouteMeters>>,
+    /// Requests no route took.
+    unrouted: Arc<RouteMeters>,
+}
+
+impl View {
+    pub(crate) fn new(
+        snapshot: Arc<Snapshot>,
+        mut meters: impl FnMut(Option<(Side, &Name)>) -> Arc<RouteMeters>,
+    ) -> Self {
+        let mut of = |side| snapshot.routes(side).iter().map(|route| meters(Some((side, &route.id)))).collect();
+        let (edge, egress) = (of(Side::Edge), of(Side::Egress));
+        let unrouted = meters(None);
+        Self { snapshot, edge, egress, unrouted }
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.snapshot.settings
+    }
+
+    pub(crate) fn route(&self, side: Side, index: usize) -> &Route {
+        &self.snapshot.side(side).routes[index]
+    }
+
+    pub(crate) fn meters(&self, side: Side, index: Option<usize>) -> &RouteMeters {
+        match (side, index) {
+            (_, None) => &self.unrouted,
+            (Side::Edge, Some(index)) => &self.edge[index],
+            (Side::Egress, Some(index)) => &self.egress[index],
+        }
+    }
+
+    /// The route that takes `request`.
+    pub(crate) fn find(&self, side: Side, request: &Request) -> Result<Option<usize>, PathError> {
+        let mut scratch = String::new();
+        let path = canonical(request.path(), &mut scratch)?;
+        Ok(self.snapshot.side(side).table.find(&madang_route::Request {
+            method: request.method(),
+            host: host_of(request.authority()),
+            path,
+            query: request.query(),
+            headers: &Fields(request),
+        }))
+    }
+}
+
+/// The host of an authority, without its port.
+pub(crate) fn host_of(authority: &str) -> &str {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
+    }
+}
+
+struct Fields<'a>(&'a Request);
+
+impl Headers for Fields<'_> {
+    fn any(&self, name: &str, test: &mut dyn FnMut(&str) -> bool) -> bool {
+        let Fields(request) = self;
+        request.head.fields.iter().any(|field| {
+            field.name.of(&request.bytes).eq_ignore_ascii_case(name.as_bytes())
+                && std::str::from_utf8(field.value.of(&request.bytes)).is_ok_and(&mut *test)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_compared_without_its_port() {
+        for (authority, host) in
+            [("a.io:8080", "a.io"), ("a.io", "a.io"), ("[::1]:80", "[::1]"), ("[::1]", "[::1]"), ("", "")]
+        {
+            assert_eq!(host_of(authority), host, "{authority}");
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! Calls a service by name: which endpoints it has, which one to try, and a connection to it.
+//!
+//! The [`Directory`] is shared by the whole process and says where services are. Each runtime that calls services
+//! owns one [`Upstream`]: idle connections never move between threads, so nothing here locks. An [`Attempt`] is
+//! one try at one endpoint; it holds the connection and tells the balancer how it went.
+//!
+//! ```no_run
+//! # async fn call() -> Result<(), madang_upstream::AcquireError> {
+//! use madang_base::{Moment, Name};
+//! use madang_balance::Policy;
+//! use madang_upstream::{Directory, Freshness, Upstream, Verdict};
+//!
+//! let directory = Directory::default();
+//! let orders = directory.watch(&Name::parse("orders").expect("a valid name"));
+//! let upstream = Upstream::new(7);
+//! let attempt = upstream.acquire(&orders, &Policy::default(), Freshness::Known, &mut Vec::new(), Moment::MAX).await?;
+//! // … write to and read from `attempt.connection()` …
+//! attempt.finish(Verdict::success(madang_runtime::now()));
+//! # Ok(()) }
+//! ```
+
+mod attempt;
+mod directory;
+mod pool;
+
+pub use attempt::{AcquireError, Attempt, Freshness, Upstream, Verdict};
+pub use directory::{Directory, Watch};
+pub use pool::Connection;
