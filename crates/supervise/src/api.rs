@@ -1,0 +1,154 @@
+//! `/v1/supervise`: services and instances over HTTP, for the command line, the console and scripts.
+//!
+//! | request | answer |
+//! |---|---|
+//! | `GET /v1/supervise/instances` | all instances, an array |
+//! | `GET /v1/supervise/services` | all services, an array |
+//! | `POST /v1/supervise/services/{name}/scale` `{"instances": 3}` | 204; `"author"` may be given |
+//! | `GET /v1/supervise/logs?service=&instance=&lines=100&follow=true` | one JSON object per line |
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    body::Body,
+    extract::{Path, Query, State},
+    http::{StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use bytes::Bytes;
+use http_body_util::channel::Channel;
+use madang_base::nearest;
+use madang_serve::Problem;
+use serde::Deserialize;
+
+use crate::{
+    codes,
+    handle::{Handle, ScaleError},
+    logs::{Filter, LogLine, LogStream, RING_LINES},
+    view::{InstanceView, ServiceView},
+};
+
+/// Lines shown when nobody says how many.
+const LINES: usize = 100;
+
+/// Chunks of a followed log that may wait for a slow reader; then lines wait in the subscription, and the oldest go.
+const CHUNKS: usize = 16;
+
+/// Bytes of a chunk, about: lines that are there are sent together.
+const CHUNK: usize = 16 << 10;
+
+/// All routes.
+pub fn router(handle: Handle) -> Router {
+    Router::new()
+        .route("/v1/supervise/instances", get(instances))
+        .route("/v1/supervise/services", get(services))
+        .route("/v1/supervise/services/{name}/scale", post(scale))
+        .route("/v1/supervise/logs", get(logs))
+        .with_state(handle)
+}
+
+async fn instances(State(handle): State<Handle>) -> Json<Vec<InstanceView>> {
+    Json(handle.snapshot().to_vec())
+}
+
+async fn services(State(handle): State<Handle>) -> Json<Vec<ServiceView>> {
+    Json(handle.services().to_vec())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Scale {
+    instances: u32,
+    author: Option<String>,
+}
+
+async fn scale(
+    State(handle): State<Handle>,
+    Path(name): Path<String>,
+    Json(asked): Json<Scale>,
+) -> Result<StatusCode, Problem> {
+    let author = asked.author.as_deref().unwrap_or("api");
+    handle.scale(&name.to_ascii_lowercase(), asked.instances, author).await.map_err(|error| scale_problem(&error))?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn scale_problem(error: &ScaleError) -> Problem {
+    let (status, hint) = match error {
+        ScaleError::Unknown { nearest, .. } => (StatusCode::NOT_FOUND, did_you_mean(nearest.as_deref())),
+        ScaleError::Range { max, .. } => {
+            (StatusCode::UNPROCESSABLE_ENTITY, format!("ask for {max} or fewer, or raise `instances` in the settings"))
+        }
+        ScaleError::Ended => (StatusCode::SERVICE_UNAVAILABLE, "start Madang again first".to_owned()),
+    };
+    Problem::new(status, error.code(), error.to_string()).hint(hint)
+}
+
+fn did_you_mean(nearest: Option<&str>) -> String {
+    nearest.map_or_else(|| "`madang ps` lists the services".to_owned(), |name| format!("did you mean `{name}`?"))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Logs {
+    service: Option<String>,
+    instance: Option<String>,
+    lines: Option<usize>,
+    #[serde(default)]
+    follow: bool,
+}
+
+async fn logs(State(handle): State<Handle>, Query(asked): Query<Logs>) -> Result<Response, Problem> {
+    let filter = Filter {
+        service: asked.service.filter(|name| !name.is_empty()).map(|name| name.to_ascii_lowercase()),
+        instance: asked.instance.filter(|name| !name.is_empty()).map(|name| name.to_ascii_lowercase()),
+    };
+    if let Some(service) = &filter.service {
+        let known = handle.services();
+        let names = || known.iter().map(|view| view.service.as_str());
+        if !names().any(|name| name == service) {
+            let detail = format!("Madang runs no service `{service}`");
+            let problem = Problem::new(StatusCode::NOT_FOUND, &codes::UNKNOWN_SERVICE, detail);
+            return Err(problem.hint(did_you_mean(nearest(service, names()))));
+        }
+    }
+    let lines = asked.lines.unwrap_or(LINES).min(RING_LINES);
+    let mut stream = handle.subscribe_logs(filter, lines);
+    let body = if asked.follow {
+        follow(stream, &handle)
+    } else {
+        Body::from(std::iter::from_fn(|| stream.next_past()).map(|line| encode(&line)).collect::<Vec<_>>().concat())
+    };
+    Ok(([(CONTENT_TYPE, "application/x-ndjson")], body).into_response())
+}
+
+/// Lines until the client leaves or Madang ends.
+fn follow(mut stream: LogStream, handle: &Handle) -> Body {
+    let (mut sender, body) = Channel::<Bytes>::new(CHUNKS);
+    let scope = handle.scope().clone();
+    handle.scope().spawn("follow-logs", async move {
+        let all = async {
+            while let Some(line) = stream.next().await {
+                let mut chunk = encode(&line);
+                while chunk.len() < CHUNK
+                    && let Some(line) = stream.next_past()
+                {
+                    chunk.extend(encode(&line));
+                }
+                if sender.send_data(chunk.into()).await.is_err() {
+                    break;
+                }
+            }
+        };
+        let _ = scope.until_cancelled(all).await;
+    });
+    Body::new(body)
+}
+
+fn encode(line: &Arc<LogLine>) -> Vec<u8> {
+    // Texts and numbers always fit into JSON.
+    let mut bytes = serde_json::to_vec(&**line).unwrap_or_default();
+    bytes.push(b'\n');
+    bytes
+}
