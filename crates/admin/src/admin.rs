@@ -1,0 +1,186 @@
+//! Putting the admin API together.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use madang_runtime::Scope;
+use madang_serve::{Guard, http as serve_http, normalize};
+use madang_telemetry::{CONTENT_TYPE as METRICS_TYPE, Exposition};
+
+use crate::health::{self, NotReady, Readiness};
+use crate::metrics::{self, Meters};
+use crate::page::{self, Link};
+use crate::settings::Settings;
+use crate::status::About;
+use crate::token::{self, Token};
+
+/// On every answer. Pages load nothing from elsewhere, run no inline script, and sit in nobody's frame.
+const HEADERS: [(HeaderName, HeaderValue); 4] = [
+    (
+        CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(
+            "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
+             base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        ),
+    ),
+    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    // What runs now is not what ran a moment ago.
+    (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+];
+
+/// The parts handed in so far.
+pub struct Admin {
+    about: About,
+    ready: Readiness,
+    parts: Vec<Router>,
+    links: Vec<Link>,
+    meters: Vec<Meters>,
+}
+
+/// What the handlers share.
+struct Shared {
+    about: About,
+    ready: Readiness,
+    links: Vec<Link>,
+    meters: Vec<Meters>,
+}
+
+impl Admin {
+    /// An API with nothing mounted, always ready. Uptime counts from here.
+    #[must_use]
+    pub fn new(name: &str, version: &str) -> Self {
+        let links = [
+            (health::LIVE, "200 while the process answers"),
+            (health::READY, "200 when everything is up, 503 with the reason otherwise"),
+            ("/v1/status", "name, version, process, uptime"),
+            ("/metrics", "for Prometheus"),
+        ];
+        Self {
+            about: About::new(name, version),
+            ready: Arc::new(|| Ok(())),
+            parts: Vec::new(),
+            links: links.map(|(path, what)| Link { path: path.to_owned(), what: what.to_owned() }).into(),
+            meters: Vec::new(),
+        }
+    }
+
+    /// Asks `ready` at every `/health/ready`; it must not block.
+    #[must_use]
+    pub fn ready(mut self, ready: impl Fn() -> Result<(), NotReady> + Send + Sync + 'static) -> Self {
+        self.ready = Arc::new(ready);
+        self
+    }
+
+    /// Adds the routes of one part, with their whole paths: `/v1/services/…`.
+    #[must_use]
+    pub fn mount(mut self, part: Router) -> Self {
+        self.parts.push(part);
+        self
+    }
+
+    /// Adds a line to the page at `/`.
+    #[must_use]
+    pub fn link(mut self, path: &str, what: &str) -> Self {
+        self.links.push(Link { path: path.to_owned(), what: what.to_owned() });
+        self
+    }
+
+    /// Asks `meters` at every `/metrics`; it must not block.
+    #[must_use]
+    pub fn metrics(mut self, meters: impl Fn(&mut Exposition) + Send + Sync + 'static) -> Self {
+        self.meters.push(Box::new(meters));
+        self
+    }
+
+    /// Everything as one router. With a token, requests need it, except for the health.
+    ///
+    /// # Panics
+    /// When two parts have the same route: a mistake in the program, found at its first start.
+    pub fn router(self, token: Option<Token>) -> Router {
+        let Self { about, ready, parts, links, meters } = self;
+        let shared = Arc::new(Shared { about, ready, links, meters });
+        let own = Router::new()
+            .route("/", get(index))
+            .route("/page.css", get(style))
+            .route(health::LIVE, get(health::live))
+            .route(health::READY, get(ready_now))
+            .route("/v1/status", get(status))
+            .route("/metrics", get(scrape))
+            .with_state(shared);
+        let mut router = normalize(parts.into_iter().fold(own, Router::merge));
+        if let Some(token) = token {
+            router = router.layer(from_fn_with_state(token, token::require));
+        }
+        router.layer(from_fn(strict))
+    }
+
+    /// Serves it on `listener` until `scope` is told to end. Gives the address.
+    ///
+    /// The caller has bound `listener` to the address of `settings`.
+    ///
+    /// # Errors
+    /// What the system says when the listener cannot be watched.
+    ///
+    /// # Panics
+    /// As [`Self::router`]; outside a tokio runtime.
+    pub fn serve(
+        self,
+        listener: std::net::TcpListener,
+        settings: &Settings,
+        scope: &Scope,
+    ) -> std::io::Result<SocketAddr> {
+        let guard = Guard { allowed_hosts: settings.hosts.clone() };
+        serve_http::serve(listener, self.router(settings.token.clone()), guard, scope)
+    }
+}
+
+impl fmt::Debug for Admin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Admin").field("about", &self.about).field("parts", &self.parts.len()).finish_non_exhaustive()
+    }
+}
+
+async fn index(State(shared): State<Arc<Shared>>) -> Html<String> {
+    Html(page::render(&shared.about.status(), &shared.links))
+}
+
+async fn style() -> Response {
+    ([(CONTENT_TYPE, "text/css; charset=utf-8")], page::STYLE).into_response()
+}
+
+async fn ready_now(State(shared): State<Arc<Shared>>) -> Response {
+    health::ready(&shared.ready)
+}
+
+async fn status(State(shared): State<Arc<Shared>>) -> Response {
+    Json(shared.about.status()).into_response()
+}
+
+async fn scrape(State(shared): State<Arc<Shared>>) -> Response {
+    let mut out = Exposition::new();
+    metrics::write(&shared.about, &mut out);
+    for meters in &shared.meters {
+        meters(&mut out);
+    }
+    ([(CONTENT_TYPE, METRICS_TYPE)], out.render()).into_response()
+}
+
+/// Adds [`HEADERS`] to every answer; a handler's own value stands.
+async fn strict(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    for (name, value) in &HEADERS {
+        response.headers_mut().entry(name).or_insert_with(|| value.clone());
+    }
+    response
+}

@@ -1,0 +1,38 @@
+//! The API and pages people and tools use, on one checked listener.
+//!
+//! Knows no concept: it mounts the routers it is handed, asks the closures it is handed, and adds what every part of
+//! the API shares: health, status, metrics, a page that says what is here, the token, and headers that keep browsers
+//! strict. Host and Origin are checked by [`madang_serve::Guard`] before anything here runs.
+//!
+//! ```no_run
+//! use madang_admin::{Admin, Settings};
+//! use madang_runtime::Scope;
+//! use madang_serve::{Reuse, bind_tcp};
+//!
+//! # fn example(orders: axum::Router) -> Result<(), Box<dyn std::error::Error>> {
+//! let settings = Settings::default();
+//! let listener = bind_tcp("127.0.0.1:7070".parse()?, Reuse::No)?;
+//! Admin::new("shop", env!("CARGO_PKG_VERSION"))
+//!     .mount(orders)
+//!     .link("/v1/orders", "what was ordered")
+//!     .metrics(|out| {
+//!         out.gauge("madang_orders", "Orders known.").sample(&[], 7_u64);
+//!     })
+//!     .serve(listener, &settings, &Scope::new("admin"))?;
+//! # Ok(()) }
+//! ```
+
+mod admin;
+pub mod codes;
+mod health;
+mod metrics;
+mod page;
+mod settings;
+mod status;
+mod token;
+
+pub use admin::Admin;
+pub use health::NotReady;
+pub use settings::Settings;
+pub use status::Status;
+pub use token::{Token, TokenError};

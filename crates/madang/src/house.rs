@@ -1,0 +1,201 @@
+//! The house: every part put together, for `up` and `serve` alike.
+//!
+//! Start: look for all programs, open all listeners, lock the data folder, then the supervisor, the gateway and the
+//! admin API. What can fail without a trace comes first. Stop: the gateway takes no new requests and ends those it has,
+//! then the services, then the admin API, which can be asked how it goes until the end.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use madang_admin::{Admin, NotReady};
+use madang_base::Name;
+use madang_gateway::{Gateway, Prepared};
+use madang_runtime::Scope;
+use madang_supervise::{Handle, InstanceView, OnLoss, Options, State, Supervisor};
+use madang_upstream::Directory;
+use tokio::sync::Notify;
+
+use crate::codes;
+use crate::data_folder::DataFolder;
+use crate::failure::{Failure, Report};
+use crate::listeners::Listeners;
+use crate::reload::{Outcome, Reloader, SharedSettings};
+use crate::settings::{Listen, Settings};
+use crate::source::{Loaded, Source};
+use crate::watch_file::FileWatch;
+use crate::wire::gateway_supervise::environment;
+use crate::wire::supervise_upstream::follow;
+
+/// How long requests in progress may take once Madang is asked to stop.
+const DRAIN: Duration = Duration::from_secs(10);
+/// How long our own tasks may take to end after that.
+const TASKS: Duration = Duration::from_secs(5);
+
+/// How this house is run.
+pub(crate) struct Plan {
+    /// The data folder.
+    pub(crate) data: PathBuf,
+    /// What becomes of services when Madang is killed.
+    pub(crate) on_loss: OnLoss,
+    /// The command line without a port offset, for hints.
+    pub(crate) command: String,
+}
+
+/// A running Madang.
+pub(crate) struct House {
+    scope: Scope,
+    gateway: Gateway,
+    supervisor: Handle,
+    shared: SharedSettings,
+    listen: Listen,
+    reload: Arc<Notify>,
+    stopping: Arc<AtomicBool>,
+    /// Last: the folder is ours until everything else has ended.
+    _data: DataFolder,
+}
+
+impl House {
+    /// Starts everything that `loaded` names. Must be called on a tokio runtime.
+    ///
+    /// # Errors
+    /// The first thing that cannot be had; nothing runs then.
+    pub(crate) async fn start(source: &Source, loaded: &Loaded, plan: Plan) -> Result<Self, Failure> {
+        let settings = &loaded.settings;
+        let missing = madang_supervise::check_commands(&settings.supervise.services);
+        if missing.has_errors() {
+            return Err(missing.into());
+        }
+        let data = DataFolder::open(&plan.data)?;
+        let listeners = Listeners::open(loaded, source, &plan.command)?;
+        let scope = Scope::new("madang");
+        let shared = SharedSettings::new(settings);
+        let environment = environment(listeners.addresses.egress, shared.names.subscribe());
+        let options = Options { environment, ..Options::new(data.path().to_owned(), plan.on_loss) };
+        let supervisor = Supervisor::start(options, settings.supervise.services.clone(), &scope)
+            .await
+            .map_err(|error| Report::could_not(error.to_string()).hint(error.hint()).code(error.code()))?;
+        let started = Self::serve(loaded, listeners, data, scope, shared, supervisor.clone());
+        if started.is_err() {
+            supervisor.kill_all().await;
+        }
+        started
+    }
+
+    /// The part of the start after the services.
+    fn serve(
+        loaded: &Loaded,
+        listeners: Listeners,
+        data: DataFolder,
+        scope: Scope,
+        shared: SharedSettings,
+        supervisor: Handle,
+    ) -> Result<Self, Failure> {
+        let settings = &loaded.settings;
+        let directory = Directory::default();
+        let endpoints = follow(supervisor.watch(), shared.fixed.subscribe(), directory.clone());
+        let until = scope.clone();
+        scope.spawn("endpoints", async move { until.until_cancelled(endpoints).await });
+        let prepared = Prepared::new(&settings.gateway, &settings.service_names(), &directory);
+        let gateway = Gateway::start(listeners.gateway, &settings.gateway, prepared, directory)
+            .map_err(|error| Report::could_not(error.to_string()).code(&codes::FILE_UNREADABLE))?;
+        let stopping = Arc::new(AtomicBool::new(false));
+        if let Some(listener) = listeners.admin {
+            admin_api(settings, &gateway, &supervisor, &stopping)
+                .serve(listener, &settings.admin, &scope.child("admin"))
+                .map_err(|error| Report::could_not(format!("cannot serve the admin API: {error}")))?;
+        }
+        let (listen, reload) = (listeners.addresses, Arc::default());
+        Ok(Self { scope, gateway, supervisor, shared, listen, reload, stopping, _data: data })
+    }
+
+    /// The addresses that are listened on.
+    pub(crate) fn listen(&self) -> &Listen {
+        &self.listen
+    }
+
+    /// The services that Madang runs.
+    pub(crate) fn supervisor(&self) -> &Handle {
+        &self.supervisor
+    }
+
+    /// Looks at the settings again, as if the file had changed.
+    pub(crate) fn reload(&self) {
+        self.reload.notify_one();
+    }
+
+    /// Applies the settings whenever their file changes or [`Self::reload`] is called, and tells what came of it.
+    pub(crate) fn follow_settings(&self, source: Source, current: Loaded, tell: impl Fn(Outcome) + Send + 'static) {
+        let watch = match FileWatch::start(source.path()) {
+            Ok(watch) => Some(watch),
+            Err(error) => {
+                tracing::warn!(%error, "the settings file is not watched; SIGHUP to `madang serve` reads it again");
+                None
+            }
+        };
+        let (supervisor, gateway, shared) = (self.supervisor.clone(), self.gateway.clone(), self.shared.clone());
+        let mut reloader = Reloader { source, current, supervisor, gateway, shared };
+        let (asked, scope, stopping) = (Arc::clone(&self.reload), self.scope.clone(), Arc::clone(&self.stopping));
+        self.scope.spawn("settings", async move {
+            while scope.until_cancelled(next_look(watch.as_ref(), &asked)).await.is_some() {
+                // An edit while everything stops is for the next start.
+                if stopping.load(Ordering::Relaxed) {
+                    return;
+                }
+                let outcome = reloader.reload().await;
+                tell(outcome);
+            }
+        });
+    }
+
+    /// Stops everything in order. Dropping the future half-way is fine when [`Self::kill`] follows.
+    pub(crate) async fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+        self.gateway.drain(DRAIN).await;
+        self.supervisor.stop_all().await;
+        let _ = self.scope.shutdown(TASKS).await;
+    }
+
+    /// Ends everything at once.
+    pub(crate) async fn kill(&self) {
+        self.supervisor.kill_all().await;
+        let _ = self.scope.shutdown(Duration::ZERO).await;
+    }
+}
+
+async fn next_look(watch: Option<&FileWatch>, asked: &Notify) {
+    let changed = async {
+        match watch {
+            Some(watch) => watch.changed().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = changed => {}
+        () = asked.notified() => {}
+    }
+}
+
+fn admin_api(settings: &Settings, gateway: &Gateway, supervisor: &Handle, stopping: &Arc<AtomicBool>) -> Admin {
+    let (meters, views, stopping) = (gateway.clone(), supervisor.watch(), Arc::clone(stopping));
+    Admin::new(settings.name.as_str(), env!("CARGO_PKG_VERSION"))
+        .ready(move || is_ready(&stopping, &views.borrow()))
+        .mount(madang_supervise::api::router(supervisor.clone()))
+        .mount(madang_gateway::api::router(gateway.clone()))
+        .link("/v1/supervise/instances", "what runs")
+        .link("/v1/gateway/routes", "where requests go")
+        .metrics(move |out| meters.write_metrics(out))
+}
+
+/// Ready is: taking requests, and every service that has instances has one that answers.
+fn is_ready(stopping: &AtomicBool, views: &[InstanceView]) -> Result<(), NotReady> {
+    if stopping.load(Ordering::Relaxed) {
+        return Err(NotReady("stopping".to_owned()));
+    }
+    let answers = |service: &Name| views.iter().any(|view| view.service == *service && view.state == State::Healthy);
+    match views.iter().find(|view| !answers(&view.service)) {
+        Some(view) => Err(NotReady(format!("no instance of `{}` is healthy", view.service))),
+        None => Ok(()),
+    }
+}

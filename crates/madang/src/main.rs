@@ -1,0 +1,38 @@
+//! `madang`: one program that starts a team's services, keeps them alive, balances and proxies them.
+//!
+//! Reading order: [`cli`] is the list of commands; [`house`] is where the parts are put together, which [`up`] and
+//! [`serve`] share; [`reload`] changes what runs; [`wire`] joins two parts that do not know each other, one file per
+//! pair. Each other command is one file named after it; `ps`, `logs`, `scale` and `route` are clients of the admin API.
+
+mod check;
+mod cli;
+mod client;
+mod codes;
+mod data_folder;
+mod explain;
+mod failure;
+mod house;
+mod init;
+mod listeners;
+mod log_lines;
+mod logs;
+mod news;
+mod output;
+mod printer;
+mod ps;
+mod reload;
+mod route;
+mod runtime;
+mod scale;
+mod screen;
+mod serve;
+mod settings;
+mod signals;
+mod source;
+mod up;
+mod watch_file;
+mod wire;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}
