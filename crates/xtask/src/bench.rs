@@ -1,0 +1,35 @@
+//! `cargo xtask bench …`: what a request costs, alone and beside other products. Explained in `bench/README.md`.
+
+mod callgrind;
+mod cost;
+mod files;
+mod gateway;
+mod load;
+mod machine;
+mod process;
+mod results;
+mod statistics;
+mod strace;
+mod wrk;
+
+use anyhow::Result;
+use clap::Subcommand;
+
+pub(crate) use cost::NEEDED as NEEDED_FOR_COST;
+
+use crate::Verdict;
+
+#[derive(Subcommand)]
+pub(crate) enum Bench {
+    /// User instructions and system calls of one forwarded request, each beside its limit
+    Cost(cost::Options),
+    /// Processor time of one forwarded request beside Debian's nginx
+    Gateway(gateway::Options),
+}
+
+pub(crate) fn run(bench: &Bench) -> Result<Verdict> {
+    match bench {
+        Bench::Cost(options) => cost::run(options),
+        Bench::Gateway(options) => gateway::run(options),
+    }
+}

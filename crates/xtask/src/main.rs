@@ -1,0 +1,58 @@
+//! Everything a developer runs, as `cargo xtask …`: tests, budgets, benchmarks.
+//!
+//! It knows the house only from outside, through cargo and the built program, so that it builds in seconds.
+//! [`test`] is what continuous integration calls; [`budget`] and [`bench`] print numbers beside their limits.
+
+mod bench;
+mod budget;
+mod programs;
+mod steps;
+mod test;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Tests, budgets and benchmarks of Madang
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", before_help = "Example: cargo xtask test --install")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Format, clippy, unit, integration, documentation, edge and end-to-end tests, the cost of a request, one line that
+    /// counts them
+    Test(test::Options),
+    /// How many packages, how long clean builds and a check take, each beside its limit
+    Budget(budget::Options),
+    /// What a request costs, alone and beside other products; raw results go to bench/results
+    #[command(subcommand)]
+    Bench(bench::Bench),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().task {
+        Task::Test(options) => test::run(&options),
+        Task::Budget(options) => budget::run(&options),
+        Task::Bench(bench) => bench::run(&bench),
+    };
+    match done {
+        Ok(Verdict::Good) => ExitCode::SUCCESS,
+        Ok(Verdict::Bad) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// How a task that ran to its end came out. What was wrong has been printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Good,
+    Bad,
+}
