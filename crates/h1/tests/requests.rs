@@ -239,6 +239,17 @@ fn a_limit_is_reached_exactly() {
 }
 
 #[test]
+fn a_target_without_an_end_is_refused_long_before_the_head_is_full() {
+    let limits = Limits::default();
+    let bytes = format!("GET /{}", "t".repeat(60_000)).into_bytes();
+    let mut head = RequestHead::default();
+    let refused = (1..bytes.len()).find_map(|end| head.parse(&bytes[..end], &limits).err().map(|error| (end, error)));
+    let (end, error) = refused.unwrap();
+    assert_eq!(error.fault(), Fault::TargetLong);
+    assert!((limits.target_bytes..limits.target_bytes + 100).contains(&end), "at {end}");
+}
+
+#[test]
 fn more_than_128_fields_are_never_taken() {
     let limits = Limits { fields: 1000, ..Limits::default() };
     let head = |fields: usize| format!("GET / HTTP/1.0\r\n{}\r\n", "A: b\r\n".repeat(fields)).into_bytes();

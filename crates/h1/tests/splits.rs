@@ -84,6 +84,7 @@ fn limits_mean_the_same_wherever_a_head_is_cut() {
         for bytes in [
             &b"GET /12345678901234567890 HTTP/1.1\r\nHost: a\r\n\r\n"[..],
             b"GET /12345%00 HTTP/1.1\r\nHost: a\r\n\r\n",
+            b"GET /123456%00 HTTP/1.1\r\nHost: a\r\n\r\n",
             b"GET /1234%0a HTTP/1.1\r\nHost: a\r\n\r\n",
             b"GET /123456\" HTTP/1.1\r\nHost: a\r\n\r\n",
             b"GET /1234567\" HTTP/1.1\r\nHost: a\r\n\r\n",

@@ -1,6 +1,6 @@
 //! The house: every part put together, for `up` and `serve` alike.
 //!
-//! Start: look for all programs, open all listeners, lock the data folder, then the supervisor, the gateway and the
+//! Start: look for all programs, lock the data folder, open all listeners, then the supervisor, the gateway and the
 //! admin API. What can fail without a trace comes first. Stop: the gateway takes no new requests and ends those it has,
 //! then the services, then the admin API, which can be asked how it goes until the end.
 
@@ -134,6 +134,8 @@ impl House {
                 None
             }
         };
+        // The file may have changed between its reading and its watching: the first look is at once.
+        self.reload.notify_one();
         let (supervisor, gateway, shared) = (self.supervisor.clone(), self.gateway.clone(), self.shared.clone());
         let mut reloader = Reloader { source, current, supervisor, gateway, shared };
         let (asked, scope, stopping) = (Arc::clone(&self.reload), self.scope.clone(), Arc::clone(&self.stopping));

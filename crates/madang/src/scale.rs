@@ -14,8 +14,10 @@ pub(crate) fn run(client: &Client, service: &str, instances: u32, show: &Show) -
     client.send(Method::POST, &path, Some(&json!({ "instances": instances, "author": author })))?;
     let services = client.get("/v1/supervise/services")?;
     let named = |view: &&Value| view["service"].as_str().is_some_and(|name| name.eq_ignore_ascii_case(service));
-    let view = services.as_array().into_iter().flatten().find(named).unwrap_or(&Value::Null);
-    show.print(view, text)
+    let mut view = services.as_array().into_iter().flatten().find(named).cloned().unwrap_or(Value::Null);
+    // The list may be a moment older than the answer.
+    view["wanted"] = instances.into();
+    show.print(&view, text)
 }
 
 fn text(view: &Value) -> String {

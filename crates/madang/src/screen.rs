@@ -17,7 +17,7 @@ pub(crate) struct Screen<'a> {
     pub(crate) listen: &'a Listen,
     pub(crate) port_offset: u16,
     pub(crate) instances: &'a [InstanceView],
-    /// The first route, to edit.
+    /// The command that opens the first route in an editor.
     pub(crate) route: Option<String>,
     pub(crate) color: Color,
 }
@@ -94,8 +94,8 @@ impl Screen<'_> {
             let back = comment(&format!("{instance} comes back, no request is lost"));
             lines.push(format!("kill -9 {pid}    {back}"));
         }
-        if let Some(place) = &self.route {
-            lines.push(format!("{place}    {}", comment("edit a route: it applies when you save")));
+        if let Some(edit) = &self.route {
+            lines.push(format!("{edit}    {}", comment("change a route: it applies when you save")));
         }
         lines
     }
@@ -130,7 +130,7 @@ impl Screen<'_> {
     }
 }
 
-/// `file:line` of the first route.
+/// The command that opens the first route in an editor.
 pub(crate) fn first_route(node: &Node) -> Option<String> {
     let routes = node.get("routes")?;
     let first = match &routes.value {
@@ -138,13 +138,14 @@ pub(crate) fn first_route(node: &Node) -> Option<String> {
         _ => routes,
     };
     match &first.origin {
-        Origin::File { path, line, .. } => Some(place(path, *line)),
+        Origin::File { path, line, .. } => Some(edit(path, *line)),
         Origin::Variable(_) | Origin::Flag(_) => None,
     }
 }
 
-fn place(path: &Path, line: u32) -> String {
-    format!("{}:{line}", path.display())
+/// `+LINE` is understood by vi, nano, emacs and most others.
+fn edit(path: &Path, line: u32) -> String {
+    format!("${{EDITOR:-vi}} +{line} {}", path.display())
 }
 
 /// `0.0.0.0` is no place a browser can go to.
@@ -190,7 +191,22 @@ id    = "all"
 match = { path = "/**" }
 to    = "service://old"
 "#;
-        insta::assert_snapshot!(screen(settings, 1000), @"");
+        insta::assert_snapshot!(screen(settings, 1000).trim(), @r#"
+        shop is up
+
+          INSTANCE  PORT         PID  STATE
+          old       10.0.0.7:80  -    fixed
+
+          gateway  http://localhost:9080    browsers and customers
+          admin    http://127.0.0.1:8070    madang ps, logs, scale, route --port-offset 1000
+
+          Try
+            curl -d '{"product": "tea-bowl"}' http://localhost:9080/api/orders
+            open http://localhost:9080
+            ${EDITOR:-vi} +12 shop/madang.toml    # change a route: it applies when you save
+
+          Ctrl-C stops everything in order. Logs follow.
+        "#);
     }
 
     #[test]

@@ -8,10 +8,9 @@
 //! When several rules take a request, the first of these that differs decides:
 //! 1. **Host**: an exact one, then `*.a.example.com`, then `*.example.com` (the longer suffix first), then rules
 //!    without a host.
-//! 2. **Path**: one without wildcards first. The others are compared segment by segment from the left: a literal, then
-//!    a mixed segment (`v*`, `{id}.json`, `??`: the longer literal start first, then more literal characters, then
-//!    fewer `*` and variables), then `*` or `{name}`, then the end of the pattern, then `**`. Rules without a path
-//!    come last.
+//! 2. **Path**: compared segment by segment from the left: a literal, then a mixed segment (`v*`, `{id}.json`, `??`: the
+//!    longer literal start first, then more literal characters, then fewer `*` and variables), then `*` or `{name}`,
+//!    then the end of the pattern, then `**`. So a path without wildcards comes first, and rules without a path last.
 //! 3. **Method**: rules that name methods before those that do not.
 //! 4. **Headers**: more tests first.
 //! 5. **Query**: more tests first.

@@ -28,9 +28,6 @@ pub(crate) fn find(rules: &[Rule], entries: &[Entry]) -> Vec<Shadow> {
         let rule = &rules[entry.rule];
         let host = entry.host.map(|host| rule.hosts[host].to_string());
         let group = groups.entry((host, shape(rule))).or_default();
-        if group.last() == Some(&entry.rule) {
-            continue; // one host listed twice
-        }
         let taker = group.iter().copied().find(|&before| covers(&rules[before], rule));
         match (taker, &mut takers[entry.rule]) {
             (Some(by), Some(known)) if !known.contains(&by) => known.push(by),

@@ -5,7 +5,7 @@
 //! event and changes nothing when all is well. A changed command is *rolled*: one number at a time, the new instance is
 //! healthy before the old one is asked to leave. An old instance that is not healthy protects nobody and goes at once.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use madang_base::{Moment, Name};
 use serde::Serialize;
@@ -120,43 +120,70 @@ impl Fleet {
     }
 
     /// Drops what has stopped, starts what is missing, stops what is too much. `drain` is for those that get requests.
-    pub(crate) fn reconcile(&mut self, now: Moment, drain: Duration) {
-        self.units.retain(|unit| !unit.life.is_stopped());
+    /// Gives the names that are no more.
+    pub(crate) fn reconcile(&mut self, now: Moment, drain: Duration) -> Vec<Arc<str>> {
         let wanted = self.wanted();
-        for unit in self.units.iter_mut().filter(|unit| unit.number > wanted && !unit.life.is_leaving()) {
-            unit.life.stop(now, drain);
-        }
-        let mut rolling = false;
-        for number in 1..=wanted {
-            rolling |= self.reconcile_number(number, now, drain, rolling);
-        }
-        self.units.retain(|unit| !unit.life.is_stopped());
-        self.units.sort_by_key(|unit| unit.number);
-    }
-
-    /// True when a new instance stands beside a healthy old one.
-    fn reconcile_number(&mut self, number: u32, now: Moment, drain: Duration, busy: bool) -> bool {
+        let places = self.places(wanted);
         let version = self.version;
-        let mut fresh = None;
-        let mut old_is_healthy = false;
-        for unit in self.units.iter().filter(|unit| unit.number == number && !unit.life.is_leaving()) {
-            if unit.version == version {
-                fresh = Some(unit.life.is_healthy());
-            } else {
-                old_is_healthy |= unit.life.is_useful();
-            }
-        }
-        let relieved = fresh == Some(true);
-        for unit in self.units.iter_mut().filter(|unit| unit.number == number && unit.version != version) {
-            if !unit.life.is_leaving() && (relieved || !unit.life.is_useful()) {
+        for unit in self.units.iter_mut().filter(|unit| !unit.life.is_leaving()) {
+            let surplus = match places.get(&unit.number) {
+                None => true,
+                Some(_) if unit.version == version => false,
+                Some(place) => place.new == New::Healthy || !unit.life.is_useful(),
+            };
+            if surplus {
                 unit.life.stop(now, drain);
             }
         }
-        if fresh.is_none() && !(old_is_healthy && busy) {
-            self.units.push(Unit::new(&self.service.name, number, version, Instance::new(now)));
-            fresh = Some(false);
+        let mut rolling = places.values().any(Place::is_rolling);
+        for (number, place) in places {
+            if place.new == New::Missing && !(place.old_is_useful && rolling) {
+                self.units.push(Unit::new(&self.service.name, number, version, Instance::new(now)));
+                rolling |= place.old_is_useful;
+            }
         }
-        old_is_healthy && fresh == Some(false)
+        // Stable: of two with one number the older one stays first.
+        self.units.sort_by_key(|unit| unit.number);
+        let gone = self.units.extract_if(.., |unit| unit.life.is_stopped()).map(|unit| unit.name).collect::<Vec<_>>();
+        gone.into_iter().filter(|name| !self.units.iter().any(|unit| unit.name == *name)).collect()
+    }
+
+    /// What stands at each wanted number.
+    fn places(&self, wanted: u32) -> BTreeMap<u32, Place> {
+        let mut places: BTreeMap<u32, Place> = (1..=wanted).map(|number| (number, Place::default())).collect();
+        for unit in self.units.iter().filter(|unit| !unit.life.is_leaving()) {
+            let Some(place) = places.get_mut(&unit.number) else { continue };
+            if unit.version != self.version {
+                place.old_is_useful |= unit.life.is_useful();
+            } else if unit.life.is_healthy() {
+                place.new = New::Healthy;
+            } else {
+                place.new = New::Coming;
+            }
+        }
+        places
+    }
+}
+
+/// One number of a service: what is there of today's version and of those before.
+#[derive(Debug, Default)]
+struct Place {
+    new: New,
+    old_is_useful: bool,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+enum New {
+    #[default]
+    Missing,
+    Coming,
+    Healthy,
+}
+
+impl Place {
+    /// The new one stands beside the old one and is not healthy yet.
+    fn is_rolling(&self) -> bool {
+        self.old_is_useful && self.new == New::Coming
     }
 }
 

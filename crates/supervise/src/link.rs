@@ -26,7 +26,7 @@ use tokio::{
     sync::mpsc,
     time::{Instant, timeout},
 };
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::{
     codes,
@@ -272,13 +272,7 @@ impl Wire {
     /// Starts a keeper and says hello.
     fn start(place: &Place) -> Result<Self, StartError> {
         let failed = |error: io::Error| StartError::Keeper(error.to_string());
-        // A socket without a keeper behind it: that keeper was killed, and what it ran has nobody.
-        if place.dir.join(SOCKET).exists() {
-            let killed = system::kill_marked(MARK, &place.dir.to_string_lossy());
-            if killed > 0 {
-                info!(killed, "killed processes that an earlier run left behind");
-            }
-        }
+        kill_leftovers(&place.dir);
         let (program, arguments) =
             place.command.split_first().ok_or_else(|| failed(io::Error::other("no program is given")))?;
         let (ours, theirs) = std::os::unix::net::UnixStream::pair().map_err(failed)?;
@@ -457,6 +451,15 @@ impl Frames {
         self.start = 0;
         self.bytes.reserve(READ);
         &mut self.bytes
+    }
+}
+
+/// Kills what a keeper that was killed left behind. A keeper that ends takes its socket with it, so a socket without
+/// one is the sign. Call it only when no keeper runs.
+pub(crate) fn kill_leftovers(dir: &Path) {
+    if dir.join(SOCKET).exists() {
+        let killed = system::kill_marked(MARK, &dir.to_string_lossy());
+        warn!(killed, "the last keeper was killed; killed what it left behind");
     }
 }
 

@@ -8,10 +8,13 @@
 //! task leaves without stopping anything: the keeper sees the connection close and does what `on_loss` says.
 
 mod environment;
+mod keeping;
 
 use std::{
     ffi::OsString,
-    fs, io,
+    fs,
+    hash::{BuildHasher as _, RandomState},
+    io,
     os::unix::fs::DirBuilderExt as _,
     path::PathBuf,
     sync::{Arc, Mutex},
@@ -21,25 +24,24 @@ use std::{
 use madang_base::{Moment, Random};
 use madang_runtime::{Scope, now, sleep_until};
 use tokio::sync::{mpsc, oneshot, watch};
-use tracing::{debug, error, info, warn};
+use tracing::{debug, info, warn};
 
 pub use self::environment::Environment;
-use self::environment::{Base, fingerprint, fits};
+use self::{
+    environment::{Base, fingerprint},
+    keeping::care,
+};
 use crate::{
     check,
     commands::program,
-    fleet::{DRAIN, Fit, Fleet, Overlay, Unit},
+    fleet::{DRAIN, Fleet, Overlay, Unit},
     handle::{Handle, ScaleError, Shared},
-    instance::{Action, End, Instance, REASON_LINES, State},
-    keeper::{
-        MARK,
-        protocol::{Care, Command, Listed, OnLoss, Report, Start, millis},
-    },
-    link::{Link, Place, StartError},
+    instance::{Action, End, REASON_LINES, State},
+    keeper::protocol::{Command, OnLoss, Report, Start, millis},
+    link::{Link, Place, StartError, kill_leftovers},
     logs::Logs,
     ports::{Ports, RANGE},
     settings::Service,
-    system,
     view::{InstanceView, ServiceView},
 };
 
@@ -51,9 +53,6 @@ const ANSWERS: usize = 1024;
 
 /// Reports handled in one turn before what they changed is published.
 const BATCH: usize = 256;
-
-/// Between two attempts to start a keeper.
-const RELINK: Duration = Duration::from_secs(1);
 
 /// How to run.
 pub struct Options {
@@ -70,7 +69,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// With this program's own `keeper` command, no further variables, and a seed of this moment.
+    /// With this program's own `keeper` command, no further variables, and a random seed.
     #[must_use]
     pub fn new(dir: PathBuf, on_loss: OnLoss) -> Self {
         let own = std::env::current_exe().map_or_else(|_| "madang".into(), PathBuf::into_os_string);
@@ -79,7 +78,7 @@ impl Options {
             keeper_command: vec![own, "keeper".into()],
             on_loss,
             environment: Box::new(|_| Vec::new()),
-            seed: crate::unix_millis() ^ (u64::from(std::process::id()) << 32),
+            seed: RandomState::new().hash_one(std::process::id()),
         }
     }
 }
@@ -235,6 +234,7 @@ impl Core {
             link.close().await;
         }
         if let Some(ending) = self.ending.take() {
+            kill_leftovers(&self.place.dir);
             self.fleets.clear();
             self.publish();
             for reply in ending.replies {
@@ -259,16 +259,22 @@ impl Core {
         }
         self.end_next();
         let drain = if self.ending.is_some() { Duration::ZERO } else { DRAIN };
-        // What is done may itself decide something (no port left); a second pass is enough for the views to be true.
-        for _ in 0..2 {
+        loop {
+            let mut acted = false;
             for at in 0..self.fleets.len() {
-                self.fleets[at].reconcile(now, drain);
+                for name in self.fleets[at].reconcile(now, drain) {
+                    self.shared.logs.forget(&name);
+                }
                 for place in 0..self.fleets[at].units.len() {
-                    self.act(at, place, now).await;
+                    acted |= self.act(at, place, now).await;
                 }
             }
+            // What was done may itself have decided something: no port was left, say.
+            if !acted {
+                break;
+            }
         }
-        self.forget();
+        self.fleets.retain(|fleet| !(fleet.is_retired() && fleet.units.is_empty()));
         self.publish();
         if let Some(ending) = &mut self.ending
             && !ending.keeper_told
@@ -280,13 +286,15 @@ impl Core {
         }
     }
 
-    /// Does what one instance wants done now.
-    async fn act(&mut self, at: usize, place: usize, now: Moment) {
-        let Some(link) = &self.link else { return };
+    /// Does what one instance wants done now; true when there was something.
+    async fn act(&mut self, at: usize, place: usize, now: Moment) -> bool {
+        let Some(link) = &self.link else { return false };
         let fleet = &mut self.fleets[at];
         let service = Arc::clone(&fleet.service);
         let unit = &mut fleet.units[place];
+        let mut acted = false;
         while let Some(action) = unit.life.tick(now) {
+            acted = true;
             match action {
                 Action::Launch => {
                     let Some(port) = self.ports.take(now) else {
@@ -332,6 +340,7 @@ impl Core {
                 }
             }
         }
+        acted
     }
 
     fn report(&mut self, report: Report, now: Moment) {
@@ -400,7 +409,10 @@ impl Core {
                 let _ = reply.send(self.scale(&service, overlay));
             }
             Order::Commit { services, reply } => {
-                self.commit(services).await;
+                // On the way out there is nothing to change any more.
+                if self.ending.is_none() {
+                    self.commit(services).await;
+                }
                 let _ = reply.send(());
             }
             Order::StopAll { reply } => {
@@ -472,94 +484,6 @@ impl Core {
         self.fleets.append(&mut before);
     }
 
-    /// Tells the keeper of changes it acts on by itself.
-    async fn update(&self, fleet: &Fleet, care: Care) {
-        let Some(link) = &self.link else { return };
-        if self::care(&fleet.service) == care {
-            return;
-        }
-        for generation in fleet.units.iter().filter_map(|unit| unit.generation) {
-            link.send(&Command::Update { generation, care }).await;
-        }
-    }
-
-    /// Takes over processes of an earlier Madang; stops those nobody wants.
-    async fn adopt(&mut self, listed: Vec<Listed>, now: Moment) {
-        for process in listed {
-            self.next_generation = self.next_generation.max(process.generation + 1);
-            let Listed { service, instance, pid, generation, port, .. } = &process;
-            let command = match self.place_for(&process) {
-                Some((at, number, fit)) => {
-                    info!(service, instance, pid, ?fit, "adopted a running instance");
-                    let age = Duration::from_millis(process.age_ms);
-                    let life = Instance::adopted(now, *pid, age, process.restarts);
-                    self.ports.adopt(*port);
-                    self.fleets[at].adopt(number, fit, life, *generation, *port);
-                    Command::Update { generation: *generation, care: care(&self.fleets[at].service) }
-                }
-                None => {
-                    info!(service, instance, pid, "stopping a process that is no longer wanted");
-                    self.ports.give_back(*port, now);
-                    let fleet = self.fleets.iter().find(|fleet| fleet.service.name.as_str() == service);
-                    let stop = fleet.map_or_else(crate::Stop::default, |fleet| fleet.service.stop);
-                    Command::Stop { generation: *generation, grace_ms: millis(stop.grace) }
-                }
-            };
-            if let Some(link) = &self.link {
-                link.send(&command).await;
-            }
-        }
-    }
-
-    fn place_for(&self, process: &Listed) -> Option<(usize, u32, Fit)> {
-        let at = self.fleets.iter().position(|fleet| fleet.service.name.as_str() == process.service)?;
-        let fleet = &self.fleets[at];
-        let number: u32 = process.instance.strip_prefix(&process.service)?.strip_prefix('-')?.parse().ok()?;
-        if process.stopping || !fleet.has_place(number) {
-            return None;
-        }
-        let wanted = fingerprint(&fleet.service, &(self.environment)(&fleet.service.name));
-        Some((at, number, if fits(&process.fingerprint, &wanted) { Fit::Wanted } else { Fit::Outdated }))
-    }
-
-    /// The keeper is gone.
-    async fn lost(&mut self, now: Moment) -> Next {
-        if let Some(link) = self.link.take() {
-            if self.ending.as_ref().is_some_and(|ending| ending.keeper_told) {
-                link.close().await;
-                return Next::Leave;
-            }
-            error!(pid = link.pid(), code = %crate::codes::KEEPER_LOST, "the keeper ended; starting it and the services again");
-            link.close().await;
-        }
-        let mark = self.place.dir.to_string_lossy().into_owned();
-        let killed = tokio::task::spawn_blocking(move || system::kill_marked(MARK, &mark)).await.unwrap_or_default();
-        warn!(killed, "killed what the keeper left behind");
-        let generations: Vec<u64> =
-            self.fleets.iter().flat_map(|fleet| &fleet.units).filter_map(|unit| unit.generation).collect();
-        for generation in generations {
-            self.ended(generation, &End::KeeperLost, now);
-        }
-        if self.ending.is_some() {
-            return Next::Leave;
-        }
-        self.relink_at = now;
-        Next::Go
-    }
-
-    async fn relink(&mut self, now: Moment) {
-        match Link::establish(&self.place, &self.shared.logs, &self.scope).await {
-            Ok((link, listed)) => {
-                self.link = Some(link);
-                self.adopt(listed, now).await;
-            }
-            Err(error) => {
-                error!(code = %error.code(), "{error}");
-                self.relink_at = now + RELINK;
-            }
-        }
-    }
-
     /// On the way out: the last service that still has instances is the next to stop.
     fn end_next(&mut self) {
         if self.ending.is_none() {
@@ -573,27 +497,16 @@ impl Core {
         }
     }
 
-    /// Drops services that left the file and have no instances any more, and the logs of instances that are no more.
-    fn forget(&mut self) {
-        self.fleets.retain(|fleet| !(fleet.is_retired() && fleet.units.is_empty()));
-        let views = self.shared.views.borrow().clone();
-        for view in views.iter() {
-            let stays = self.fleets.iter().flat_map(|fleet| &fleet.units).any(|unit| unit.name == view.instance);
-            if !stays {
-                self.shared.logs.forget(&view.instance);
-            }
-        }
-    }
-
     fn publish(&self) {
         let views: Vec<InstanceView> = self
             .fleets
             .iter()
             .flat_map(|fleet| fleet.units.iter().map(|unit| InstanceView::of(&fleet.service.name, unit)))
             .collect();
-        self.shared.views.send_if_modified(|before| replace(before, views));
         let services = self.fleets.iter().filter(|fleet| !fleet.is_retired()).map(ServiceView::of).collect();
+        // Services first: who waits for instances may look at their services next.
         self.shared.services.send_if_modified(|before| replace(before, services));
+        self.shared.views.send_if_modified(|before| replace(before, views));
     }
 }
 
@@ -619,15 +532,6 @@ fn find(fleets: &mut [Fleet], generation: u64) -> Option<(&Service, &mut Unit)> 
         let unit = fleet.units.iter_mut().find(|unit| unit.generation == Some(generation))?;
         Some((&*fleet.service, unit))
     })
-}
-
-fn care(service: &Service) -> Care {
-    Care {
-        grace_ms: millis(service.stop.grace),
-        on_loss: service.on_loss,
-        log_max_size: service.logs.max_size,
-        log_keep: service.logs.keep,
-    }
 }
 
 fn argv(service: &Service) -> Vec<String> {

@@ -9,10 +9,10 @@ use std::{
     net::{SocketAddr, TcpStream},
 };
 
-use common::{House, LIMIT, service, wait_healthy, with_instances};
+use common::{House, LIMIT, service, stop, wait_healthy, with_instances};
 use madang_serve::{Guard, Reuse, bind_tcp, http};
 use madang_supervise::{Handle, LogLine, api};
-use madang_testkit::{Response, get, request};
+use madang_testkit::{Response, eventually, get, request};
 use serde_json::{Value, json};
 
 async fn serve(house: &House, handle: &Handle) -> SocketAddr {
@@ -46,14 +46,13 @@ async fn instances_and_services_are_shown_and_scaled() {
 
     let answer = scale(address, "orders", &json!({ "instances": 2, "author": "ann" }));
     assert_eq!((answer.status, answer.text().as_str()), (204, ""));
-    wait_healthy(&handle, 2).await;
-    let services = get(address, "/v1/supervise/services").unwrap().json();
+    let services = eventually("both instances are healthy", LIMIT, || {
+        let services = get(address, "/v1/supervise/services").unwrap().json();
+        (services[0]["healthy"] == 2).then_some(services)
+    });
     let overlay = &services[0]["overlay"];
     assert_eq!((&overlay["instances"], &overlay["author"]), (&json!(2), &json!("ann")));
-    assert_eq!(
-        (&services[0]["wanted"], &services[0]["in_file"], &services[0]["healthy"]),
-        (&json!(2), &json!(1), &json!(2))
-    );
+    assert_eq!((&services[0]["wanted"], &services[0]["in_file"]), (&json!(2), &json!(1)));
 
     for (service, body, status, code, hint) in [
         ("order", json!({ "instances": 2 }), 404, Some("MD0210"), Some("did you mean `orders`?")),
@@ -67,7 +66,7 @@ async fn instances_and_services_are_shown_and_scaled() {
         assert!(code.is_none_or(|code| problem["code"] == code), "{problem}");
         assert!(hint.is_none_or(|hint| problem["hint"].as_str().unwrap().contains(hint)), "{problem}");
     }
-    handle.stop_all().await;
+    stop(&handle).await;
     let answer = scale(address, "orders", &json!({ "instances": 1 }));
     assert_eq!((answer.status, &answer.json()["code"]), (503, &json!("MD0212")));
 }
@@ -87,6 +86,8 @@ async fn logs_are_lines_of_json_past_and_live() {
             .map(|line| (line.instance, line.line))
             .collect()
     };
+    // An instance may be healthy before its first line was read.
+    eventually("both have said their line", LIMIT, || (lines("/v1/supervise/logs").len() == 2).then_some(()));
     assert_eq!(lines("/v1/supervise/logs?service=a"), [("a-1".to_owned(), "one".to_owned())]);
     assert_eq!(lines("/v1/supervise/logs?instance=b-1"), [("b-1".to_owned(), "two".to_owned())]);
     assert_eq!(lines("/v1/supervise/logs?lines=1").len(), 1);
@@ -103,5 +104,5 @@ async fn logs_are_lines_of_json_past_and_live() {
     let live = followed.find(|line| line.contains("b-2")).unwrap();
     let line: LogLine = serde_json::from_str(&live).unwrap();
     assert_eq!((line.service.as_str(), line.line.as_str()), ("b", "two"));
-    handle.stop_all().await;
+    stop(&handle).await;
 }

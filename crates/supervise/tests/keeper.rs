@@ -31,6 +31,7 @@ impl Keeper {
             .args(["keeper", "--on-loss", on_loss, "--connected", "--dir"])
             .arg(dir)
             .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .stderr(Stdio::null())
             .spawn()
             .unwrap();
         ours.set_read_timeout(Some(LIMIT)).unwrap();

@@ -4,7 +4,7 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use common::{House, LIMIT, is_gone, pids, script, service, wait_for, wait_gone, wait_healthy, with_instances};
+use common::{House, LIMIT, is_gone, pids, script, service, stop, wait_for, wait_gone, wait_healthy, with_instances};
 use madang_supervise::{Filter, OnLoss, StartError, State, Supervisor};
 use madang_testkit::{Signal, eventually};
 
@@ -22,7 +22,7 @@ async fn services_are_started_until_healthy_and_stopped_without_remains() {
     let line = tokio::time::timeout(LIMIT, logs.next()).await.unwrap().unwrap();
     assert_eq!((line.instance.as_str(), line.line.as_str()), ("web-1", "hello from web"));
     let keeper = house.keeper_pid();
-    handle.stop_all().await;
+    stop(&handle).await;
     assert!(pids(&views).into_iter().all(is_gone), "no instance is left");
     wait_gone("the keeper ended too", &[keeper]);
     assert_eq!(handle.snapshot().len(), 0);
@@ -48,7 +48,7 @@ async fn a_killed_instance_leaves_ready_at_once_and_is_back_within_two_seconds()
     assert_ne!(after[0].port, before[0].port, "a port rests before it is used again");
     assert_eq!((after[0].restarts, after[1].restarts), (1, 0));
     assert_eq!(after[1].pid, before[1].pid, "the other one was left alone");
-    handle.stop_all().await;
+    stop(&handle).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -66,7 +66,19 @@ async fn a_crash_loop_waits_longer_each_time_and_says_why() {
     assert!(reason.contains("3 times in a row; starts again after "), "{reason}");
     assert!(reason.ends_with("\n| cannot reach the database"), "{reason}");
     assert_eq!(views[0].restarts, 2);
-    handle.stop_all().await;
+    stop(&handle).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn last_words_without_a_line_end_count_though_something_else_holds_the_pipe() {
+    let house = House::new();
+    let text = "printf 'the disk is full'; \"$0\" service --silent & exit 4";
+    let handle = house.start(vec![script("orders", text)]).await;
+    let views = wait_for(&handle, "the end is told", |views| views[0].state == State::Backoff).await;
+    let reason = views[0].reason.as_deref().unwrap();
+    assert!(reason.starts_with("exited with code 4") && reason.ends_with("\n| the disk is full"), "{reason}");
+    stop(&handle).await;
+    assert_eq!(house.processes(), Vec::<u32>::new());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -78,7 +90,7 @@ async fn a_command_that_cannot_run_says_so_and_is_tried_again() {
     let views = wait_for(&handle, "the reason is shown", |views| views[0].state == State::Backoff).await;
     let reason = views[0].reason.as_deref().unwrap();
     assert!(reason.starts_with("cannot run `/nonexistent/program`: No such file"), "{reason}");
-    handle.stop_all().await;
+    stop(&handle).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -87,16 +99,19 @@ async fn who_ignores_term_is_killed_with_everything_it_started() {
     let text = "trap '' TERM; \"$0\" service --silent & sh -c 'trap \"\" TERM; \"$0\" service --silent & wait' \"$0\" & exec \"$0\" service";
     let mut stubborn = script("orders", text);
     stubborn.stop.grace = Duration::from_millis(200);
-    let handle = house.start(vec![stubborn]).await;
-    wait_healthy(&handle, 1).await;
+    let handle = house.start(vec![stubborn, service("other", &[])]).await;
+    let other = wait_healthy(&handle, 2).await[1].pid;
     let family = eventually("the whole family runs", LIMIT, || {
-        let all = house.processes();
+        let all: Vec<u32> = house.processes().into_iter().filter(|pid| Some(*pid) != other).collect();
         (all.len() == 4).then_some(all)
     });
     let asked = Instant::now();
-    handle.stop_all().await;
+    handle.commit(handle.prepare(&[service("other", &[])]).unwrap()).await;
+    wait_for(&handle, "only the other one is left", |views| views.len() == 1).await;
     assert!(asked.elapsed() >= Duration::from_millis(200), "the grace was given");
     assert!(family.into_iter().all(is_gone), "leader, children and grandchildren are gone");
+    assert_eq!(house.processes(), [other.unwrap()], "and nobody else");
+    stop(&handle).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -113,7 +128,7 @@ async fn what_left_its_group_goes_with_the_keeper() {
         (all.len() == 2).then_some(all)
     });
     let keeper = house.keeper_pid();
-    handle.stop_all().await;
+    stop(&handle).await;
     wait_gone("the daemon is gone as well", &both);
     wait_gone("the keeper is gone", &[keeper]);
 }
@@ -148,7 +163,7 @@ async fn a_service_that_is_never_healthy_says_what_it_answered_and_its_last_line
     assert!(reasons[0].ends_with("\n| waiting for the database"), "{}", reasons[0]);
     assert!(reasons[1].contains("refused the connection"), "{}", reasons[1]);
     assert_eq!(views[0].restarts, 0, "it is left running and checked on");
-    handle.stop_all().await;
+    stop(&handle).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -172,7 +187,7 @@ async fn a_hundred_thousand_fast_lines_never_hold_up_the_service() {
         .collect();
     files.sort();
     assert_eq!(files, ["orders-1.log", "orders-1.log.1", "orders-1.log.2"]);
-    handle.stop_all().await;
+    stop(&handle).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -182,7 +197,7 @@ async fn a_second_supervisor_of_the_folder_is_told_who_the_first_is() {
     let second = Supervisor::start(house.options(OnLoss::Stop), Vec::new(), &house.scope).await;
     let error = second.expect_err("the folder is taken");
     assert!(matches!(error, StartError::Busy { pid, .. } if pid == std::process::id()), "{error}");
-    handle.stop_all().await;
+    stop(&handle).await;
     let third = Supervisor::start(house.options(OnLoss::Stop), Vec::new(), &house.scope).await.unwrap();
-    third.stop_all().await;
+    stop(&third).await;
 }

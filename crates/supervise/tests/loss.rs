@@ -5,7 +5,7 @@ mod common;
 use std::{process::Command, time::Duration};
 
 use common::{
-    House, LIMIT, STAND_IN, is_gone, pids, script, service, wait_for, wait_gone, wait_healthy, with_instances,
+    House, LIMIT, STAND_IN, is_gone, pids, script, service, stop, wait_for, wait_gone, wait_healthy, with_instances,
 };
 use madang_runtime::Scope;
 use madang_supervise::{OnLoss, Options, State, Supervisor};
@@ -87,7 +87,7 @@ async fn a_new_madang_stops_what_no_longer_fits_and_starts_what_is_missing() {
     assert_ne!(of(&after, "b-1"), of(&before, "b-1"), "what changed is replaced");
     let leftover = ["a-3", "b-1", "gone-1"].map(|name| of(&before, name).unwrap());
     wait_gone("what does not fit is stopped", &leftover);
-    second.stop_all().await;
+    stop(&second).await;
     assert_eq!(house.processes(), Vec::<u32>::new());
 }
 
@@ -103,8 +103,23 @@ async fn a_killed_keeper_is_replaced_and_the_services_start_again() {
     assert_ne!(house.keeper_pid(), keeper);
     wait_gone("no old instance is left", &pids(&before));
     assert_eq!(after[0].restarts, 1);
-    handle.stop_all().await;
+    stop(&handle).await;
     assert_eq!(house.processes(), Vec::<u32>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_keeper_killed_while_stopping_leaves_nothing() {
+    let house = House::new();
+    let mut stubborn = script("a", "trap '' TERM; exec \"$0\" service");
+    stubborn.stop.grace = Duration::from_secs(3600);
+    let handle = house.start(vec![stubborn]).await;
+    let views = wait_healthy(&handle, 1).await;
+    let first = handle.clone();
+    let stopping = house.scope.spawn("stop", async move { first.stop_all().await });
+    wait_for(&handle, "it is stopping", |views| views[0].state == State::Stopping).await;
+    assert!(Signal::Kill.send(house.keeper_pid()));
+    assert_eq!(stopping.join().await, Some(()));
+    wait_gone("the service is gone", &pids(&views));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -118,7 +133,7 @@ async fn madang_and_keeper_killed_together_leave_orphans_only_until_the_next_sta
     let handle = house.start(vec![service("b", &[])]).await;
     wait_gone("the orphans are gone", &orphans);
     wait_healthy(&handle, 1).await;
-    handle.stop_all().await;
+    stop(&handle).await;
 }
 
 #[test]
@@ -147,7 +162,7 @@ async fn a_start_right_after_a_kill_waits_for_the_old_run_to_end() {
     assert!(left.is_empty(), "two runs never overlap, but {left:?} of {old:?} are left");
     wait_gone("the old keeper has ended", &[keeper]);
     wait_healthy(&again, 1).await;
-    again.stop_all().await;
+    stop(&again).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -160,5 +175,5 @@ async fn a_long_path_is_no_obstacle() {
     first.hand_over().await;
     let second = Supervisor::start(options(), vec![service("a", &[])], &house.scope).await.unwrap();
     assert_eq!(pids(&wait_healthy(&second, 1).await), pids(&before));
-    second.stop_all().await;
+    stop(&second).await;
 }

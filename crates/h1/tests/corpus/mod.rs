@@ -317,6 +317,7 @@ pub(crate) const REFUSED_CHUNKED: &[(&str, &[u8], &str)] = &[
     ("less data than the size says", b"6\r\nhello\r\n0\r\n\r\n", "chunk_end"),
     ("no line end behind the data", b"5\r\nhello0\r\n\r\n", "chunk_end"),
     ("bare LF behind the data", b"5\r\nhello\n0\r\n\r\n", "chunk_end"),
+    ("another byte for the CR behind the data", b"5\r\nhelloX\n0\r\n\r\n", "chunk_end"),
     ("bare CR behind the data", b"5\r\nhello\r0\r\n\r\n", "chunk_end"),
     ("size above 64 bits", b"10000000000000005\r\nhello\r\n0\r\n\r\n", "chunk_size"),
     ("size above 63 bits", b"8000000000000000\r\nhello\r\n0\r\n\r\n", "chunk_size"),

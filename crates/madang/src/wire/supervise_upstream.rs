@@ -68,3 +68,50 @@ fn member(view: &InstanceView) -> Option<Member> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, view.port?));
     Some(Member { instance: view.identity(), address, weight: 1, availability })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fixed(name: &str, port: u16) -> Fixed {
+        let member = Member {
+            instance: format!("127.0.0.1:{port}"),
+            address: ([127, 0, 0, 1], port).into(),
+            weight: 1,
+            availability: Availability::Ready,
+        };
+        Fixed { name: Name::parse(name).unwrap(), members: vec![member] }
+    }
+
+    #[test]
+    fn what_is_no_longer_wanted_is_taken_away_and_what_stays_keeps_its_identity() {
+        let directory = Directory::default();
+        let (a, b) = (Name::parse("a").unwrap(), Name::parse("b").unwrap());
+        let first = members(&[], &[fixed("a", 9001), fixed("b", 9002)]);
+        publish(&directory, &Members::new(), &first);
+        let id = directory.watch(&a).endpoints().endpoints()[0].id;
+        let second = members(&[], &[fixed("a", 9001)]);
+        publish(&directory, &first, &second);
+        assert_eq!(directory.watch(&a).endpoints().endpoints()[0].id, id);
+        assert_eq!(directory.watch(&b).endpoints().ready(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_change_is_published_and_the_end_of_its_source_ends_it() {
+        let (views, seen) = watch::channel(Arc::default());
+        let (source, fixed_seen) = watch::channel(Arc::new(vec![fixed("a", 9001)]));
+        let directory = Directory::default();
+        let watched = directory.watch(&Name::parse("a").unwrap());
+        let change = async {
+            while watched.endpoints().ready() != 1 {
+                tokio::task::yield_now().await;
+            }
+            source.send_replace(Arc::default());
+            while watched.endpoints().ready() != 0 {
+                tokio::task::yield_now().await;
+            }
+            drop(views);
+        };
+        tokio::join!(follow(seen, fixed_seen, directory.clone()), change);
+    }
+}

@@ -40,7 +40,7 @@ fn the_screen_says_what_runs_where_it_is_and_what_to_try() {
         &format!("http://{}", folder.gateway()),
         &format!("madang ps, logs, scale, route --port-offset {}", folder.offset),
         "kill -9 ",
-        "madang.toml:",
+        "${EDITOR:-vi} +",
     ] {
         assert!(screen.contains(part), "no `{part}` in\n{screen}");
     }
@@ -140,10 +140,13 @@ fn a_reader_that_leaves_ends_it_cleanly() {
     let mut command = std::process::Command::new("sh");
     let line = format!("'{}' up --port-offset {} | head -n 1", env!("CARGO_BIN_EXE_madang"), folder.offset);
     let mut pipe = Child::spawn(command.args(["-c", &line]).current_dir(folder.path()));
-    // There is nothing to log, so the next line it would print is the one that finds the pipe closed.
-    eventually("the house answers", PATIENCE, || get(folder.admin(), "/health/live").ok());
-    folder.write("madang.toml", "[services.a]\nendpoints = [\"127.0.0.1:9\"]\n");
-    pipe.wait(PATIENCE);
+    // There is nothing to log; each edit is one line, and the first one after `head` has gone finds the pipe closed.
+    let mut edits = 0;
+    eventually("it notices that nobody reads", PATIENCE, || {
+        edits += 1;
+        folder.write("madang.toml", &format!("[services.a]\nendpoints = [\"127.0.0.1:{edits}\"]\n"));
+        pipe.try_wait()
+    });
     folder.is_empty_within(PATIENCE);
     drop(TcpListener::bind(folder.gateway()).unwrap());
 }

@@ -143,7 +143,7 @@ fn value_tests_look_at_every_value_as_a_whole() {
         ("query=a=", "path=/?a", true),
         ("query=a=1", "path=/?a=1=2", false),
         ("query=a=1=2", "path=/?a=1=2", true),
-        ("query=a=x.y", "path=/?%61=x+y", true),
+        ("query=a=x\\sy", "path=/?%61=x+y", true),
         ("query=a=\u{e9}", "path=/?a=%C3%A9", true),
         ("query=a=100%", "path=/?a=100%", true),
         ("query=a=100%zz", "path=/?a=100%zz", true),
@@ -241,7 +241,7 @@ impl Headers for Counting {
 
 #[test]
 fn rules_that_cannot_win_are_not_tested() {
-    let table = table(&["path=/a", "path=/a header=x", "path=/**  header=x", "path=/{a} header=x"]);
+    let table = table(&["path=/a", "path=/a header=x", "path=/** header=x", "path=/{a} header=x"]);
     let headers = Counting(std::cell::Cell::new(0));
     let ask = Ask::of("path=/a");
     assert_eq!(table.find(&Request { headers: &headers, ..ask.request() }), Some(0));

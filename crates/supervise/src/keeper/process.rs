@@ -23,6 +23,9 @@ const LOOK: Duration = Duration::from_millis(20);
 /// count.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// After KILL, how long a process is waited for that does not die (the kernel holds it). Nobody can do more.
+pub(super) const GIVE_UP: Duration = Duration::from_secs(5);
+
 /// The lines a new Madang is shown, per process.
 const TAIL_LINES: usize = 50;
 const TAIL_BYTES: usize = 16 << 10;
@@ -58,7 +61,7 @@ enum Leader {
     Ours,
     /// Ended; others of its group may remain.
     Ended,
-    /// Ended, and its group is empty: the id means nothing now. Only pipes may still be open, held by what left the group.
+    /// Ended, and its group is empty (or will not die): the id means nothing now. Only pipes may still be open, held by what left the group.
     Gone,
 }
 
@@ -193,17 +196,22 @@ impl Process {
         {
             self.kill(now);
         }
-        if self.leader != Leader::Ended {
-            return false;
-        }
-        let empty = match self.ending {
-            Ending::Killed { at } if now >= at + PATIENCE => !system::group_runs(self.pid),
-            _ => !system::group_exists(self.pid),
+        let killed = match self.ending {
+            Ending::Killed { at } => Some(now.duration_since(at)),
+            Ending::No | Ending::Asked { .. } => None,
         };
-        if empty {
+        let gone = match self.leader {
+            Leader::Gone => return false,
+            _ if killed.is_some_and(|since| since >= GIVE_UP) => true,
+            Leader::Ours => false,
+            Leader::Ended if killed.is_some_and(|since| since >= PATIENCE) => !system::group_runs(self.pid),
+            Leader::Ended => !system::group_exists(self.pid),
+        };
+        if gone {
             self.leader = Leader::Gone;
+            self.exit_watch = None;
         }
-        empty
+        gone
     }
 
     /// When [`Self::settle`] wants to be called next.

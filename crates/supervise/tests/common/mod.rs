@@ -3,7 +3,14 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops")]
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use madang_base::Name;
 use madang_runtime::Scope;
@@ -36,6 +43,9 @@ impl House {
     pub fn options(&self, on_loss: OnLoss) -> Options {
         let mut options = Options::new(self.dir(), on_loss);
         options.keeper_command = vec![STAND_IN.into(), "keeper".into()];
+        // Tests run at the same time in one process; with one seed they would reach for the same ports.
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        options.seed ^= NEXT.fetch_add(1, Ordering::Relaxed) << 48;
         options
     }
 
@@ -126,4 +136,10 @@ pub async fn wait_healthy(handle: &Handle, count: usize) -> Arc<Vec<InstanceView
 
 pub fn pids(views: &[InstanceView]) -> Vec<u32> {
     views.iter().filter_map(|view| view.pid).collect()
+}
+
+/// Stops everything; a test that hangs says nothing.
+pub async fn stop(handle: &Handle) {
+    let stopped = tokio::time::timeout(LIMIT, handle.stop_all()).await;
+    assert!(stopped.is_ok(), "not stopped within {LIMIT:?}; instances are {:#?}", handle.snapshot());
 }
