@@ -18,10 +18,47 @@ use madang_supervise::{
 };
 use madang_testkit::{Signal, eventually, temp_dir};
 
+/// A keeper this test started, and the connection it was born with.
 struct Keeper {
     process: std::process::Child,
+    madang: Madang,
+}
+
+/// The test in Madang's place.
+struct Madang {
     stream: UnixStream,
     reports: std::io::Lines<BufReader<UnixStream>>,
+}
+
+impl Madang {
+    fn new(stream: UnixStream) -> Self {
+        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        let reports = BufReader::new(stream.try_clone().unwrap()).lines();
+        Self { stream, reports }
+    }
+
+    /// The next Madang of a keeper that runs.
+    fn connect(folder: &Path) -> Self {
+        let socket = folder.join("keeper.sock");
+        Self::new(eventually("the keeper is found", LIMIT, || UnixStream::connect(&socket).ok()))
+    }
+
+    fn greet(&mut self, keeper: u32) {
+        self.send(&protocol::Command::Hello { protocol: PROTOCOL, pid: 1 });
+        assert_eq!(self.next(), Report::Hello { protocol: PROTOCOL, pid: keeper });
+    }
+
+    fn send(&mut self, command: &protocol::Command) {
+        self.stream.write_all(&protocol::encode(command)).unwrap();
+    }
+
+    fn next(&mut self) -> Report {
+        serde_json::from_str(&self.reports.next().expect("the keeper lives").unwrap()).unwrap()
+    }
+
+    fn leave(&self) {
+        self.stream.shutdown(std::net::Shutdown::Both).unwrap();
+    }
 }
 
 impl Keeper {
@@ -34,21 +71,17 @@ impl Keeper {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        ours.set_read_timeout(Some(LIMIT)).unwrap();
-        let reports = BufReader::new(ours.try_clone().unwrap()).lines();
-        let mut keeper = Self { process, stream: ours, reports };
-        keeper.send(&protocol::Command::Hello { protocol: PROTOCOL, pid: 1 });
-        let pid = keeper.process.id();
-        assert_eq!(keeper.next(), Report::Hello { protocol: PROTOCOL, pid });
-        keeper
+        let mut madang = Madang::new(ours);
+        madang.greet(process.id());
+        Self { process, madang }
     }
 
     fn send(&mut self, command: &protocol::Command) {
-        self.stream.write_all(&protocol::encode(command)).unwrap();
+        self.madang.send(command);
     }
 
     fn next(&mut self) -> Report {
-        serde_json::from_str(&self.reports.next().expect("the keeper lives").unwrap()).unwrap()
+        self.madang.next()
     }
 
     /// Runs `words` of the stand-in's service as generation 1; its pid.
@@ -124,25 +157,38 @@ fn a_service_may_decide_for_itself_and_change_its_mind() {
         if later.is_some() {
             keeper.send(&protocol::Command::Update { generation: 1, care: Care { on_loss: later, ..care() } });
         }
-        keeper.stream.shutdown(std::net::Shutdown::Both).unwrap();
+        keeper.madang.leave();
         if survives {
-            let mut stream = eventually("the next Madang finds the keeper", LIMIT, || {
-                UnixStream::connect(folder.path().join("keeper.sock")).ok()
-            });
-            stream.write_all(&protocol::encode(&protocol::Command::List)).unwrap();
-            let mut line = String::new();
-            BufReader::new(&stream).read_line(&mut line).unwrap();
-            match serde_json::from_str(&line).unwrap() {
+            let mut next = Madang::connect(folder.path());
+            next.greet(keeper.process.id());
+            next.send(&protocol::Command::List);
+            match next.next() {
                 Report::Listed { processes } => {
-                    assert_eq!(processes.iter().map(|one| one.pid).collect::<Vec<_>>(), [pid])
+                    assert_eq!(processes.iter().map(|one| one.pid).collect::<Vec<_>>(), [pid]);
                 }
                 other => panic!("{other:?}"),
             }
-            stream.write_all(&protocol::encode(&protocol::Command::Kill)).unwrap();
+            next.send(&protocol::Command::Kill);
         }
         wait_gone("the service is gone in the end", &[pid]);
         eventually("the keeper ends when nothing is left to keep", LIMIT, || keeper.process.try_wait().unwrap());
     }
+}
+
+#[test]
+fn news_waits_for_the_greeting() {
+    let folder = temp_dir();
+    let mut keeper = Keeper::start(folder.path(), "keep");
+    let pid = keeper.run(&["--silent"], care());
+    keeper.madang.leave();
+    let mut next = Madang::connect(folder.path());
+    // The process ends after the keeper took the connection and before the greeting: nobody is told.
+    assert!(Signal::Kill.send(pid));
+    let proc = Path::new("/proc").join(pid.to_string());
+    eventually("the keeper has waited for it", LIMIT, || (!proc.exists()).then_some(()));
+    next.greet(keeper.process.id());
+    next.send(&protocol::Command::List);
+    assert_eq!(next.next(), Report::Listed { processes: Vec::new() });
 }
 
 #[test]
@@ -163,7 +209,7 @@ fn what_the_keeper_does_not_understand_ends_the_connection_like_any_loss() {
     let folder = temp_dir();
     let mut keeper = Keeper::start(folder.path(), "stop");
     let pid = keeper.run(&["--silent"], care());
-    keeper.stream.write_all(b"{\"type\":\"dance\"}\n").unwrap();
+    keeper.madang.stream.write_all(b"{\"type\":\"dance\"}\n").unwrap();
     wait_gone("the service is stopped", &[pid]);
     eventually("the keeper ends", LIMIT, || keeper.process.try_wait().unwrap());
 }

@@ -1,6 +1,6 @@
 //! The environment of instances: what Madang has, what it adds, what the service adds.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{collections::BTreeMap, ffi::OsString, fmt::Write as _};
 
 use madang_base::Name;
 use tracing::warn;
@@ -20,15 +20,7 @@ pub(super) struct Base {
 
 impl Base {
     pub(super) fn of_this_process(mark: String) -> Self {
-        let mut variables = BTreeMap::new();
-        for (name, value) in std::env::vars_os() {
-            if let (Some(text), Some(value)) = (name.to_str(), value.to_str()) {
-                variables.insert(text.to_owned(), value.to_owned());
-            } else {
-                warn!(variable = %name.display(), "a variable that is not UTF-8 is not passed on to services");
-            }
-        }
-        Self { variables, mark }
+        Self { variables: inherited(std::env::vars_os()), mark }
     }
 
     /// All variables of one instance. Later ones win: Madang's own, those for all, the service's, and those that say
@@ -53,6 +45,21 @@ impl Base {
         all.extend(given.map(|(name, value)| (name.to_owned(), value)));
         all.into_iter().collect()
     }
+}
+
+/// What services inherit. Settings of Madang itself are not for them: the admin token is one.
+fn inherited(all: impl Iterator<Item = (OsString, OsString)>) -> BTreeMap<String, String> {
+    let mut variables = BTreeMap::new();
+    for (name, value) in all {
+        match (name.to_str(), value.to_str()) {
+            (Some(text), Some(_)) if text.starts_with("MADANG_") && text.contains("__") => {}
+            (Some(text), Some(value)) => {
+                variables.insert(text.to_owned(), value.to_owned());
+            }
+            _ => warn!(variable = %name.display(), "a variable that is not UTF-8 is not passed on to services"),
+        }
+    }
+    variables
 }
 
 /// A digest of what makes a process the wanted one. Madang's own environment is not part of it: it differs from
@@ -120,6 +127,14 @@ mod tests {
 
     fn pairs(env: &[(&str, &str)]) -> Vec<(String, String)> {
         env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn services_inherit_everything_but_the_settings_of_madang() {
+        let all = [("PATH", "/bin"), ("MADANG_ADMIN__TOKEN", "secret"), ("MADANG_LOG", "debug"), ("MY__OWN", "1")];
+        let inherited = inherited(all.map(|(name, value)| (name.into(), value.into())).into_iter());
+        let names: Vec<&str> = inherited.keys().map(String::as_str).collect();
+        assert_eq!(names, ["MADANG_LOG", "MY__OWN", "PATH"]);
     }
 
     #[test]
