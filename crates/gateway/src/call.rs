@@ -80,8 +80,8 @@ impl Call {
         cx: &mut Context<'_>,
         exchange: &mut Exchange,
     ) -> Poll<Result<HeadKind, CallFault>> {
-        let asked = match exchange.request.method() {
-            "HEAD" => Asked::Head,
+        let asked = match exchange.request.method_bytes() {
+            b"HEAD" => Asked::Head,
             _ => Asked::Other,
         };
         loop {
@@ -129,12 +129,12 @@ impl Call {
     }
 
     /// The answer was relayed to its end. The connection is kept when nothing is left over on it.
-    pub(crate) fn succeed(self, exchange: &Exchange, answered: Moment, request_is_sent: bool) {
+    pub(crate) fn succeed(self, exchange: &Exchange, answered: Moment, now: Moment, request_is_sent: bool) {
         let head = &exchange.response.head;
         let clean = self.reader.is_done() && self.reader.inbox.is_empty() && self.writer.outbox.is_empty();
         let mut verdict = Verdict::success(answered);
         if clean && request_is_sent && head.keep_alive && head.status != 101 {
-            verdict = verdict.reusable(madang_runtime::now());
+            verdict = verdict.reusable(now);
         }
         self.attempt.finish(verdict);
     }

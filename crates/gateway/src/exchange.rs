@@ -113,8 +113,12 @@ impl RequestId {
         Some(Self { text, length: value.len() as u8 })
     }
 
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.text[..usize::from(self.length)]
+    }
+
     pub(crate) fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.text[..usize::from(self.length)]).unwrap_or_default()
+        text(self.as_bytes())
     }
 }
 
@@ -161,7 +165,12 @@ impl Request {
     }
 
     pub(crate) fn method(&self) -> &str {
-        text(self.head.method.of(&self.bytes))
+        text(self.method_bytes())
+    }
+
+    /// The method where it is only compared or copied: checking it to be text costs more than either.
+    pub(crate) fn method_bytes(&self) -> &[u8] {
+        self.head.method.of(&self.bytes)
     }
 
     /// The path as it goes to the service.
@@ -185,12 +194,12 @@ impl Request {
     }
 
     /// Path and query as they go to the service.
-    pub(crate) fn target(&self) -> &str {
+    pub(crate) fn target(&self) -> &[u8] {
         match &self.target {
-            Some(target) => target,
+            Some(target) => target.as_bytes(),
             None => {
                 let end = self.head.query.map_or(self.head.path.end, |query| query.end);
-                text(Span { start: self.head.path.start, end }.of(&self.bytes))
+                Span { start: self.head.path.start, end }.of(&self.bytes)
             }
         }
     }
@@ -206,7 +215,11 @@ impl Request {
 
     /// The host the client asked for, with its port if it named one.
     pub(crate) fn authority(&self) -> &str {
-        text(self.head.authority.of(&self.bytes))
+        text(self.authority_bytes())
+    }
+
+    pub(crate) fn authority_bytes(&self) -> &[u8] {
+        self.head.authority.of(&self.bytes)
     }
 
     pub(crate) fn host_override(&self) -> Option<&str> {
@@ -215,7 +228,7 @@ impl Request {
 
     /// RFC 9110 §9.2.2: sending it twice has the effect of sending it once.
     pub(crate) fn is_idempotent(&self) -> bool {
-        matches!(self.method(), "GET" | "HEAD" | "PUT" | "DELETE" | "OPTIONS")
+        matches!(self.method_bytes(), b"GET" | b"HEAD" | b"PUT" | b"DELETE" | b"OPTIONS")
     }
 
     /// Replaces every field of that name, or adds it.

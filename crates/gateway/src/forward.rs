@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use madang_h1::{Edits, Field, Known, write_fields, write_request_line};
+use madang_h1::{Field, Known, write_fields, write_request_line};
 
 use crate::exchange::{Body, Exchange, Request, Response};
 
@@ -101,7 +101,7 @@ pub(crate) fn write_request(out: &mut Vec<u8>, exchange: &Exchange, authority: &
     let client = &exchange.client;
     let fields = &request.head.fields;
 
-    write_request_line(out, request.head.method.of(&request.bytes), request.target().as_bytes());
+    write_request_line(out, request.method_bytes(), request.target());
     line(out, "Host", request.host_override().unwrap_or(authority).as_bytes());
 
     let mut dropped = request.edits.dropped | hop_by_hop(fields, request.head.connection_named);
@@ -124,12 +124,12 @@ pub(crate) fn write_request(out: &mut Vec<u8>, exchange: &Exchange, authority: &
         write_forwarded_by_trusted_peer(out, exchange);
     } else {
         out.extend_from_slice(&client.lines);
-        line(out, "X-Forwarded-Host", request.authority().as_bytes());
+        line(out, "X-Forwarded-Host", request.authority_bytes());
     }
     if !request.stripped.is_empty() {
         line(out, "X-Forwarded-Prefix", request.stripped.as_bytes());
     }
-    line(out, "X-Request-Id", exchange.id.as_str().as_bytes());
+    line(out, "X-Request-Id", exchange.id.as_bytes());
     match &request.body {
         Body::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
         Body::Buffered(data) => line(out, "Content-Length", data.len().to_string().as_bytes()),
@@ -163,7 +163,7 @@ fn write_forwarded_by_trusted_peer(out: &mut Vec<u8>, exchange: &Exchange) {
         line(out, "X-Forwarded-Port", client.port.to_string().as_bytes());
     }
     if !has(Known::XForwardedHost) {
-        line(out, "X-Forwarded-Host", request.authority().as_bytes());
+        line(out, "X-Forwarded-Host", request.authority_bytes());
     }
 }
 
@@ -196,14 +196,10 @@ pub(crate) fn finish_response(exchange: &mut Exchange, date: &str) {
         }
     }
     response.edits.dropped |= dropped;
-    let add = |edits: &mut Edits, name, value: &str| {
-        edits.add(name, value.as_bytes()).expect("names and values made here are valid");
-    };
     if !dated {
-        add(&mut response.edits, "Date", date);
+        response.edits.add_lines(&[b"Date: ", date.as_bytes(), b"\r\n"]);
     }
-    add(&mut response.edits, "Via", "1.1 madang");
-    add(&mut response.edits, "X-Request-Id", exchange.id.as_str());
+    response.edits.add_lines(&[b"Via: 1.1 madang\r\nX-Request-Id: ", exchange.id.as_bytes(), b"\r\n"]);
 }
 
 /// Appends `name: value` and the line's end.

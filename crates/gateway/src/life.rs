@@ -40,13 +40,15 @@ pub(crate) struct End {
     pub(crate) attempts: u32,
     /// Body bytes handed to the client.
     pub(crate) bytes: u64,
+    /// When the answer was out, if that was noted anyway.
+    pub(crate) at: Option<Moment>,
 }
 
 impl End {
     /// Nothing happened yet.
     pub(crate) const fn new(side: Side) -> Self {
         let after = After::Close;
-        Self { after, side, route: None, status: 0, reason: None, upstream: None, attempts: 0, bytes: 0 }
+        Self { after, side, route: None, status: 0, reason: None, upstream: None, attempts: 0, bytes: 0, at: None }
     }
 }
 
@@ -121,7 +123,9 @@ pub(crate) async fn live(
     end.bytes = pump.returned;
     match rest {
         Some(Ok(())) => {
-            call.succeed(exchange, answered, pump.is_sent());
+            let now = madang_runtime::now();
+            end.at = Some(now);
+            call.succeed(exchange, answered, now, pump.is_sent());
             end.after = downstream.after();
         }
         Some(Err(Fault::Call(_))) => {

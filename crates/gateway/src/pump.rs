@@ -151,7 +151,8 @@ impl Pump {
             if downstream.poll_gone(cx).is_ready() {
                 return Poll::Ready(Err(Fault::ClientGone));
             }
-            if !moved {
+            // With the request out there is nothing left that could move before the service speaks.
+            if !moved || (self.sent && call.writer.is_flushed()) {
                 return Poll::Pending;
             }
         }

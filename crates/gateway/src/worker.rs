@@ -159,10 +159,10 @@ pub(crate) async fn serve(
     timer: &mut Timer,
     place: usize,
 ) -> After {
+    let mut waiting_since = madang_runtime::now();
     loop {
         let view = worker.view();
         let settings = view.settings();
-        let waiting_since = madang_runtime::now();
         let mut begun = None;
         let arrival = poll_fn(|cx| {
             if let Poll::Ready(arrival) = downstream.poll_request(cx, exchange, &settings.limits.head) {
@@ -195,7 +195,8 @@ pub(crate) async fn serve(
             }
             None | Some(Ok(Arrival::Closed) | Err(_)) => return After::Close,
         };
-        worker.record(&view, side, exchange, &end);
+        waiting_since = end.at.unwrap_or_else(madang_runtime::now);
+        worker.record(&view, side, exchange, &end, waiting_since.since(exchange.started));
         if end.after != After::KeepAlive {
             return end.after;
         }
@@ -280,8 +281,7 @@ impl Worker {
         }
     }
 
-    fn record(&self, view: &View, side: Side, exchange: &Exchange, end: &End) {
-        let duration = madang_runtime::now().since(exchange.started);
+    fn record(&self, view: &View, side: Side, exchange: &Exchange, end: &End, duration: Duration) {
         view.meters(side, end.route).record(end.status, end.attempts, duration);
         if let Some(log) = &self.shared.access_log {
             let route = end.route.map(|index| view.route(side, index).id.as_str());

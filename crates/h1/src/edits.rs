@@ -49,6 +49,14 @@ impl Edits {
         Ok(())
     }
 
+    /// Adds lines as they are, for a caller that made them itself: each must be valid and end with CR LF.
+    pub fn add_lines(&mut self, lines: &[&[u8]]) {
+        for line in lines {
+            self.added.extend_from_slice(line);
+        }
+        debug_assert!(self.added.ends_with(b"\r\n"), "lines end with CR LF");
+    }
+
     /// Takes back every line added under `name`.
     pub fn drop_added(&mut self, name: &str) {
         if self.added.is_empty() {

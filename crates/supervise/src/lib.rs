@@ -3,6 +3,8 @@
 //! A [`Service`] is read from settings; [`Supervisor::start`] runs its instances and gives a [`Handle`]. Decisions are
 //! pure (`instance`, `fleet`); one task (`supervisor`) acts on them; a small second process, the [`keeper`], is the
 //! parent of all service processes, so that their output, their exit codes and they themselves outlive Madang.
+//! A good order to read: `settings`, `instance`, `fleet`, `supervisor`, `link`, `keeper`; then `handle`, `view`, `logs`
+//! and `api`, which is how others see it.
 //!
 //! ```no_run
 //! use madang_runtime::Scope;

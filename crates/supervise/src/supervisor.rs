@@ -393,6 +393,9 @@ impl Core {
         let after = unit.life.state();
         match after {
             State::Healthy if before != after => {
+                if let Some(port) = unit.port {
+                    self.ports.settle(port);
+                }
                 info!(service = %service.name, instance = %unit.name, "instance healthy");
             }
             State::Unhealthy if before != after => {

@@ -154,7 +154,7 @@ impl H1 {
         out.extend_from_slice(b"\r\n");
         self.writer.begin(framing);
         if let Body::Buffered(data) = &response.body
-            && exchange.request.method() != "HEAD"
+            && exchange.request.method_bytes() != b"HEAD"
         {
             self.writer.push(data);
         }

@@ -51,7 +51,7 @@ impl Filter for Redirect {
         let mut location = self.url.clone();
         if self.keep_path {
             location.truncate(location.trim_end_matches('/').len());
-            location.push_str(exchange.request.target());
+            location.push_str(&String::from_utf8_lossy(exchange.request.target()));
         }
         Flow::Respond(Reply::redirect(self.status, location))
     }
