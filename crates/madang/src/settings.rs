@@ -106,6 +106,9 @@ impl Services {
                             .at(&node.origin)
                             .hint("for example `command = \"node orders.js\"` or `endpoints = [\"127.0.0.1:9001\"]`"),
                     };
+                    if let Some((wrote, "command")) = misspelt(node) {
+                        commands.push((name.to_owned(), renamed(node, &wrote.0, "command")));
+                    }
                 }
                 (None, None) => _ = Fields::new(node, &key, problems),
             }
@@ -148,6 +151,15 @@ fn without(node: &Node, key: &str) -> Node {
         }
         _ => node.clone(),
     }
+}
+
+/// For the same reason: read as what was probably meant.
+fn renamed(node: &Node, from: &str, to: &str) -> Node {
+    let mut node = node.clone();
+    if let Value::Table(entries) = &mut node.value {
+        entries.iter_mut().filter(|(name, _)| name == from).for_each(|(name, _)| to.clone_into(name));
+    }
+    node
 }
 
 /// An entry that was probably meant as one of the two a service needs.

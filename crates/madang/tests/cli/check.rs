@@ -221,3 +221,18 @@ fn flags_and_variables_are_checked_like_the_file() {
     code: MD0508 (madang explain MD0508)
     ");
 }
+
+#[test]
+fn a_misspelt_command_hides_nothing_else_that_is_wrong_with_its_service() {
+    let dir =
+        folder(&[("madang.toml", "[services.orders]\ncomand = \"sh a.sh\"\ninstnces = 2\nhealth = \"health\"\n")]);
+    let run = madang(dir.path(), &["check"]);
+    assert_eq!(run.code, 2);
+    for place in [
+        "madang.toml:2:1, services.orders",
+        "madang.toml:3:1, services.orders.instnces",
+        "madang.toml:4:1, services.orders.health",
+    ] {
+        assert!(run.err.contains(place), "{place} in {}", run.err);
+    }
+}
