@@ -54,7 +54,7 @@ impl Edits {
         for line in lines {
             self.added.extend_from_slice(line);
         }
-        debug_assert!(self.added.ends_with(b"\r\n"), "lines end with CR LF");
+        debug_assert!(lines.is_empty() || self.added.ends_with(b"\r\n"), "lines end with CR LF");
     }
 
     /// Takes back every line added under `name`.
