@@ -14,13 +14,14 @@ pub const BAD_TARGET: Code = Code {
                   `strip_prefix` to change it. `https://` targets are not supported yet.",
 };
 
-/// A route leads to a service that does not exist.
+/// A route leads to a service that the file does not define. A warning.
 pub const UNKNOWN_SERVICE: Code = Code {
     id: "MD0302",
-    title: "route to an unknown service",
-    explanation: "The route's `to` names a service that this file does not define. Define it under `[services.NAME]`, \
-                  either with a `command` that Madang runs or with `endpoints` that are already running, or correct \
-                  the name.",
+    title: "route to a service this file does not define",
+    explanation: "The route's `to` names a service that this file does not define. That is fine when its instances \
+                  register themselves (by Eureka, on `listen.eureka`): until the first one does, the route answers 503. \
+                  Otherwise correct the name, or define the service under `[services.NAME]`, either with a `command` \
+                  that Madang runs or with `endpoints` that are already running.",
 };
 
 /// A filter is not understood.

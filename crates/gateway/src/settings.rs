@@ -365,12 +365,26 @@ fn read_to(text: &str, fields: &Fields<'_>, services: &BTreeSet<Name>, problems:
         if let Some(service) = services.iter().find(|service| service.as_str().eq_ignore_ascii_case(name)) {
             return Some(To::Service(service.clone()));
         }
-        let hint = match madang_base::nearest(name, services.iter().map(Name::as_str)) {
-            Some(meant) => format!("did you mean `service://{meant}`?"),
-            None => format!("define it under `[services.{name}]`"),
+        let Ok(service) = Name::parse(name) else {
+            let message = format!("`{name}` is not the name of a service");
+            fields
+                .report(&codes::BAD_TARGET, "to", message, problems)
+                .hint("1 to 63 letters, digits, `-`, `_` and `.`, as in `service://orders`");
+            return None;
         };
-        fields.report(&codes::UNKNOWN_SERVICE, "to", format!("there is no service `{name}`"), problems).hint(hint);
-        return None;
+        // It may register itself, so it is no error.
+        let hint = match madang_base::nearest(name, services.iter().map(Name::as_str)) {
+            Some(meant) => {
+                format!("did you mean `service://{meant}`? if not, it answers 503 until one registers itself")
+            }
+            None => format!("it answers 503 until one registers itself; or define it under `[services.{name}]`"),
+        };
+        let message = format!("this file has no service `{name}`");
+        let problem = problems.warning(&codes::UNKNOWN_SERVICE, fields.key("to"), message).hint(hint);
+        if let Some(origin) = fields.origin("to") {
+            problem.at(origin);
+        }
+        return Some(To::Service(service));
     }
     let mut refuse = |message: String, hint: &str| {
         fields.report(&codes::BAD_TARGET, "to", message, problems).hint(hint);

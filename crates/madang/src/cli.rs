@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::client::Client;
 use crate::failure::{Exit, Failure};
 use crate::output::Show;
-use crate::{check, explain, init, logs, ps, route, scale, serve, up};
+use crate::{check, explain, init, logs, ps, registry, route, scale, serve, up};
 
 /// The heading of the options that work with every command.
 const EVERYWHERE: &str = "With every command";
@@ -94,6 +94,9 @@ enum Command {
     /// Routes of the gateway
     #[command(before_help = "Example: madang route ls", subcommand)]
     Route(route::Command),
+    /// Services and their instances: those Madang runs, and those that registered themselves
+    #[command(before_help = "Example: madang registry ls", subcommand)]
+    Registry(registry::Command),
     /// Says what an error code means and what to do about it
     #[command(before_help = "Example: madang explain MD0104")]
     Explain {
@@ -148,6 +151,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Logs(options) => logs::run(&client()?, &options),
         Command::Scale { service, instances, show } => scale::run(&client()?, &service, instances, &show),
         Command::Route(command) => route::run(&client()?, &command),
+        Command::Registry(command) => registry::run(&client()?, &command),
         Command::Explain { code, show } => explain::run(code.as_deref(), &show),
     }
 }

@@ -1,4 +1,4 @@
-//! Asks a running Madang through its admin API; `ps`, `logs`, `scale` and `route` are thin views of what it answers.
+//! Asks a running Madang through its admin API; `ps`, `logs`, `scale`, `route` and `registry` are thin views of what it answers.
 
 use std::net::SocketAddr;
 use std::time::Duration;

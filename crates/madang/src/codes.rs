@@ -30,7 +30,7 @@ pub(crate) const FOLDER_IN_USE: Code = Code {
 pub(crate) const NOBODY_ANSWERS: Code = Code {
     id: "MD0505",
     title: "no Madang answers",
-    explanation: "`ps`, `logs`, `scale` and `route` ask a running Madang through its admin API, on `127.0.0.1:7070` \
+    explanation: "`ps`, `logs`, `scale`, `route` and `registry` ask a running Madang through its admin API, on `127.0.0.1:7070` \
                   unless told otherwise. Nothing answers there. Start one with `madang up`; if it was started with \
                   `--port-offset N`, give the same option here; if its settings say another `listen.admin`, name that \
                   address with `--admin`.",
@@ -63,7 +63,7 @@ pub(crate) const LISTEN_ADDRESS: Code = Code {
 pub(crate) const LISTEN_TWICE: Code = Code {
     id: "MD0509",
     title: "two listeners on one address",
-    explanation: "Each of `listen.gateway`, `listen.admin` and `listen.egress` needs an address of its own. \
+    explanation: "Each of `listen.gateway`, `listen.admin`, `listen.egress` and `listen.eureka` needs an address of its own. \
                   Choose another port for one of them.",
 };
 
@@ -130,6 +130,7 @@ const PARTS: &[&[&Code]] = &[
     madang_gateway::codes::ALL,
     madang_route::codes::ALL,
     madang_admin::codes::ALL,
+    madang_registry::codes::ALL,
     OURS,
 ];
 

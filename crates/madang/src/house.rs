@@ -12,7 +12,9 @@ use std::time::Duration;
 use madang_admin::{Admin, NotReady};
 use madang_base::Name;
 use madang_gateway::{Gateway, Prepared};
+use madang_registry::eureka;
 use madang_runtime::Scope;
+use madang_serve::{Guard, http as serve_http};
 use madang_supervise::{Handle, InstanceView, OnLoss, Options, State, Supervisor};
 use madang_upstream::Directory;
 use tokio::sync::Notify;
@@ -20,13 +22,14 @@ use tokio::sync::Notify;
 use crate::codes;
 use crate::data_folder::DataFolder;
 use crate::failure::{Failure, Report};
-use crate::listeners::Listeners;
+use crate::listeners::{Listeners, Unwritten};
 use crate::reload::{Outcome, Reloader, SharedSettings};
+use crate::routes::Routes;
 use crate::settings::{Listen, Settings};
 use crate::source::{Loaded, Source};
 use crate::watch_file::FileWatch;
 use crate::wire::gateway_supervise::environment;
-use crate::wire::supervise_upstream::follow;
+use crate::wire::{registry_gateway, registry_upstream, supervise_registry};
 
 /// How long requests in progress may take once Madang is asked to stop.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -39,6 +42,8 @@ pub(crate) struct Plan {
     pub(crate) data: PathBuf,
     /// What becomes of services when Madang is killed.
     pub(crate) on_loss: OnLoss,
+    /// What becomes of a face whose port is taken and was not written down.
+    pub(crate) unwritten: Unwritten,
     /// The command line without a port offset, for hints.
     pub(crate) command: String,
 }
@@ -47,6 +52,7 @@ pub(crate) struct Plan {
 pub(crate) struct House {
     scope: Scope,
     gateway: Gateway,
+    routes: Arc<Routes>,
     supervisor: Handle,
     shared: SharedSettings,
     listen: Listen,
@@ -68,15 +74,17 @@ impl House {
             return Err(missing.into());
         }
         let data = DataFolder::open(&plan.data)?;
-        let listeners = Listeners::open(loaded, source, &plan.command)?;
+        let listeners = Listeners::open(loaded, source, &plan.command, plan.unwritten)?;
         let scope = Scope::new("madang");
+        let registry = madang_registry::open(data.path(), settings.registry.clone(), &scope)
+            .map_err(|error| Report::could_not(error.to_string()).code(error.code()))?;
         let shared = SharedSettings::new(settings);
-        let environment = environment(listeners.addresses.egress, shared.names.subscribe());
+        let environment = environment(&listeners.addresses, shared.names.subscribe());
         let options = Options { environment, ..Options::new(data.path().to_owned(), plan.on_loss) };
         let supervisor = Supervisor::start(options, settings.supervise.services.clone(), &scope)
             .await
             .map_err(|error| Report::could_not(error.to_string()).hint(error.hint()).code(error.code()))?;
-        let started = Self::serve(loaded, listeners, data, scope, shared, supervisor.clone());
+        let started = Self::serve(loaded, listeners, data, scope, shared, supervisor.clone(), registry);
         if started.is_err() {
             supervisor.kill_all().await;
         }
@@ -84,6 +92,7 @@ impl House {
     }
 
     /// The part of the start after the services.
+    #[allow(clippy::too_many_arguments, reason = "the parts of the house, each started once, here")]
     fn serve(
         loaded: &Loaded,
         listeners: Listeners,
@@ -91,23 +100,35 @@ impl House {
         scope: Scope,
         shared: SharedSettings,
         supervisor: Handle,
+        registry: madang_registry::Handle,
     ) -> Result<Self, Failure> {
         let settings = &loaded.settings;
         let directory = Directory::default();
-        let endpoints = follow(supervisor.watch(), shared.fixed.subscribe(), directory.clone());
-        let until = scope.clone();
-        scope.spawn("endpoints", async move { until.until_cancelled(endpoints).await });
+        let instances = supervise_registry::follow(supervisor.watch(), registry.clone());
+        let endpoints = registry_upstream::follow(registry.clone(), shared.fixed.subscribe(), directory.clone());
+        until_the_end(&scope, "instances", instances);
+        until_the_end(&scope, "endpoints", endpoints);
         let prepared = Prepared::new(&settings.gateway, &settings.service_names(), &directory);
         let gateway = Gateway::start(listeners.gateway, &settings.gateway, prepared, directory)
             .map_err(|error| Report::could_not(error.to_string()).code(&codes::FILE_UNREADABLE))?;
+        let routes = Arc::new(Routes::new(gateway.clone(), settings));
+        until_the_end(&scope, "egress", registry_gateway::follow(registry.clone(), Arc::clone(&routes)));
+        if let Some(listener) = listeners.eureka {
+            let admin = listeners.addresses.admin.map(|address| format!("http://{address}/"));
+            let options = eureka::Options { auth: settings.registry.auth.clone(), admin };
+            let guard = Guard { allowed_hosts: settings.registry.hosts.clone() };
+            let face = eureka::router(registry.clone(), options);
+            serve_http::serve_within(listener, face, guard, eureka::limits(), &scope.child("eureka"))
+                .map_err(|error| Report::could_not(format!("cannot serve the Eureka face: {error}")))?;
+        }
         let stopping = Arc::new(AtomicBool::new(false));
         if let Some(listener) = listeners.admin {
-            admin_api(settings, &gateway, &supervisor, &stopping)
+            admin_api(settings, &gateway, &supervisor, &registry, &stopping)
                 .serve(listener, &settings.admin, &scope.child("admin"))
                 .map_err(|error| Report::could_not(format!("cannot serve the admin API: {error}")))?;
         }
         let (listen, reload) = (listeners.addresses, Arc::default());
-        Ok(Self { scope, gateway, supervisor, shared, listen, reload, stopping, _data: data })
+        Ok(Self { scope, gateway, routes, supervisor, shared, listen, reload, stopping, _data: data })
     }
 
     /// The addresses that are listened on.
@@ -136,8 +157,8 @@ impl House {
         };
         // The file may have changed between its reading and its watching: the first look is at once.
         self.reload.notify_one();
-        let (supervisor, gateway, shared) = (self.supervisor.clone(), self.gateway.clone(), self.shared.clone());
-        let mut reloader = Reloader { source, current, supervisor, gateway, shared };
+        let (supervisor, routes, shared) = (self.supervisor.clone(), Arc::clone(&self.routes), self.shared.clone());
+        let mut reloader = Reloader { source, current, supervisor, routes, shared };
         let (asked, scope, stopping) = (Arc::clone(&self.reload), self.scope.clone(), Arc::clone(&self.stopping));
         self.scope.spawn("settings", async move {
             while scope.until_cancelled(next_look(watch.as_ref(), &asked)).await.is_some() {
@@ -179,15 +200,33 @@ async fn next_look(watch: Option<&FileWatch>, asked: &Notify) {
     }
 }
 
-fn admin_api(settings: &Settings, gateway: &Gateway, supervisor: &Handle, stopping: &Arc<AtomicBool>) -> Admin {
+/// A task that goes on until everything ends.
+fn until_the_end(scope: &Scope, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+    let until = scope.clone();
+    scope.spawn(name, async move {
+        let _ = until.until_cancelled(task).await;
+    });
+}
+
+fn admin_api(
+    settings: &Settings,
+    gateway: &Gateway,
+    supervisor: &Handle,
+    registry: &madang_registry::Handle,
+    stopping: &Arc<AtomicBool>,
+) -> Admin {
+    let registered = registry.clone();
     let (meters, views, stopping) = (gateway.clone(), supervisor.watch(), Arc::clone(stopping));
     Admin::new(settings.name.as_str(), env!("CARGO_PKG_VERSION"))
         .ready(move || is_ready(&stopping, &views.borrow()))
         .mount(madang_supervise::api::router(supervisor.clone()))
         .mount(madang_gateway::api::router(gateway.clone()))
+        .mount(madang_registry::api::router(registry.clone()))
         .link("/v1/supervise/instances", "what runs")
         .link("/v1/gateway/routes", "where requests go")
+        .link("/v1/registry/services", "who is registered")
         .metrics(move |out| meters.write_metrics(out))
+        .metrics(move |out| registered.write_metrics(out))
 }
 
 /// Ready is: taking requests, and every service that has instances has one that answers.

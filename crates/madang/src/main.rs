@@ -2,7 +2,8 @@
 //!
 //! Reading order: [`cli`] is the list of commands; [`house`] is where the parts are put together, which [`up`] and
 //! [`serve`] share; [`reload`] changes what runs; [`wire`] joins two parts that do not know each other, one file per
-//! pair. Each other command is one file named after it; `ps`, `logs`, `scale` and `route` are clients of the admin API.
+//! pair. Each other command is one file named after it; `ps`, `logs`, `scale`, `route` and `registry`
+//! are clients of the admin API.
 
 mod check;
 mod cli;
@@ -20,8 +21,10 @@ mod news;
 mod output;
 mod printer;
 mod ps;
+mod registry;
 mod reload;
 mod route;
+mod routes;
 mod runtime;
 mod scale;
 mod screen;

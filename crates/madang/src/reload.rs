@@ -7,16 +7,16 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use madang_base::Name;
-use madang_gateway::{Gateway, Prepared};
 use madang_settings::{Node, Problems, changed_keys};
 use tokio::sync::watch;
 
 use crate::codes;
+use crate::routes::Routes;
 use crate::settings::{Fixed, Settings};
 use crate::source::{Loaded, Source};
 
 /// Keys of the top level that only a restart applies; the parts name theirs.
-const RESTART_KEYS: &[&str] = &["name", "listen", "admin"];
+const RESTART_KEYS: &[&str] = &["name", "listen", "admin", "registry"];
 
 /// What came of looking at the settings again.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ pub(crate) struct Reloader {
     pub(crate) source: Source,
     pub(crate) current: Loaded,
     pub(crate) supervisor: madang_supervise::Handle,
-    pub(crate) gateway: Gateway,
+    pub(crate) routes: Arc<Routes>,
     pub(crate) shared: SharedSettings,
 }
 
@@ -89,11 +89,10 @@ impl Reloader {
             }
         };
         let settings = &loaded.settings;
-        let routes = Prepared::new(&settings.gateway, &settings.service_names(), self.gateway.directory());
         // From here on nothing can fail. Endpoints first: a new route finds its service.
         self.shared.replace(settings);
         self.supervisor.commit(services).await;
-        self.gateway.commit(routes);
+        self.routes.follow_settings(settings);
         let warnings = loaded.warnings.clone();
         self.current = loaded;
         Outcome::Applied { keys, warnings }
@@ -148,6 +147,8 @@ mod tests {
             ("name", true),
             ("names", false),
             ("admin.token", true),
+            ("registry.auth", true),
+            ("listen.eureka", true),
             ("gateway.workers", true),
             ("gateway.timeouts.idle", false),
             ("routes.0.to", false),

@@ -39,10 +39,11 @@ impl Screen<'_> {
             writeln!(out, "  {line}")?;
         }
         writeln!(out)?;
-        let admin = format!("madang ps, logs, scale, route{}", self.offset());
+        let admin = format!("madang ps, logs, scale, route, registry{}", self.offset());
         for (name, address, what) in [
             ("gateway", self.listen.gateway, "browsers and customers"),
             ("egress", self.listen.egress, "services reach each other: /<service>/<path>"),
+            ("eureka", self.listen.eureka, "services register themselves: /eureka"),
             ("admin", self.listen.admin, &admin),
         ] {
             if let Some(address) = address {
@@ -110,11 +111,9 @@ impl Screen<'_> {
 
     fn filled(&self, line: &str) -> String {
         let mut line = line.to_owned();
-        for (word, address) in
-            [("{gateway}", self.listen.gateway), ("{egress}", self.listen.egress), ("{admin}", self.listen.admin)]
-        {
+        for (name, address) in self.listen.named() {
             if let Some(address) = address {
-                line = line.replace(word, &url(address));
+                line = line.replace(&format!("{{{name}}}"), &url(address));
             }
         }
         line
@@ -198,7 +197,8 @@ to    = "service://old"
           old       10.0.0.7:80  -    fixed
 
           gateway  http://localhost:9080    browsers and customers
-          admin    http://127.0.0.1:8070    madang ps, logs, scale, route --port-offset 1000
+          eureka   http://127.0.0.1:9761    services register themselves: /eureka
+          admin    http://127.0.0.1:8070    madang ps, logs, scale, route, registry --port-offset 1000
 
           Try
             curl -d '{"product": "tea-bowl"}' http://localhost:9080/api/orders

@@ -12,6 +12,7 @@ use madang_telemetry::{Format, LogSettings, init_logs};
 use crate::cli::{Sets, Which};
 use crate::failure::{Exit, Failure, Report};
 use crate::house::{House, Plan};
+use crate::listeners::Unwritten;
 use crate::output;
 use crate::reload::Outcome;
 use crate::runtime;
@@ -48,7 +49,12 @@ pub(crate) fn run(house: &Which, options: &Options) -> Result<Exit, Failure> {
         .and_then(|settings| init_logs(&LogSettings { format, ..settings }))
         .map_err(|error| Report::wrong(error.to_string()).hint("for example `MADANG_LOG=info`"))?;
     let data = options.data.clone().unwrap_or_else(|| source.data_folder());
-    let plan = Plan { data, on_loss: OnLoss::Keep, command: source.command("serve", &options.place) };
+    let plan = Plan {
+        data,
+        on_loss: OnLoss::Keep,
+        unwritten: Unwritten::Refuse,
+        command: source.command("serve", &options.place),
+    };
     runtime::block_on(serve(source, loaded, plan))
 }
 
@@ -66,6 +72,7 @@ async fn serve(source: Source, loaded: Loaded, plan: Plan) -> Result<Exit, Failu
         gateway = shown(listen.gateway),
         admin = shown(listen.admin),
         egress = shown(listen.egress),
+        eureka = shown(listen.eureka),
         "madang serves"
     );
     house.follow_settings(source, loaded, |outcome| tell(&outcome));

@@ -22,7 +22,7 @@ pub(crate) struct Settings {
     /// The name of the whole, shown to people. Default: the folder's.
     pub(crate) name: Name,
     pub(crate) listen: Listen,
-    /// Lines that `madang up` shows as things to try; `{gateway}`, `{egress}` and `{admin}` become URLs.
+    /// Lines that `madang up` shows as things to try; `{gateway}`, `{egress}`, `{admin}` and `{eureka}` become URLs.
     pub(crate) try_lines: Vec<String>,
     /// Services that Madang runs.
     pub(crate) supervise: madang_supervise::Settings,
@@ -30,6 +30,7 @@ pub(crate) struct Settings {
     pub(crate) fixed: Vec<Fixed>,
     pub(crate) gateway: madang_gateway::Settings,
     pub(crate) admin: madang_admin::Settings,
+    pub(crate) registry: madang_registry::Settings,
 }
 
 /// A service with a fixed list of addresses.
@@ -53,8 +54,9 @@ impl Settings {
         let supervise = madang_supervise::Settings::read(&services.commands, base, problems);
         let gateway = madang_gateway::Settings::read(&mut root, &services.names, base, problems);
         let admin = madang_admin::Settings::read(&mut root, listen.admin, problems);
+        let registry = madang_registry::Settings::read(&mut root, listen.eureka, problems);
         root.finish(problems);
-        Some(Self { name, listen, try_lines, supervise, fixed: services.fixed, gateway, admin })
+        Some(Self { name, listen, try_lines, supervise, fixed: services.fixed, gateway, admin, registry })
     }
 
     /// Every service there is.

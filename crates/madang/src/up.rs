@@ -12,6 +12,7 @@ use madang_telemetry::{LogSettings, init_logs};
 use crate::cli::{Sets, Which};
 use crate::failure::{Exit, Failure, Report};
 use crate::house::{House, Plan};
+use crate::listeners::Unwritten;
 use crate::log_lines::LogLines;
 use crate::news::News;
 use crate::output::{self, Color};
@@ -40,7 +41,12 @@ pub(crate) fn run(house: &Which, place: &Path, sets: &Sets) -> Result<Exit, Fail
     let filter = std::env::var(LogSettings::VARIABLE).unwrap_or_else(|_| FILTER.to_owned());
     init_logs(&LogSettings { filter, ..LogSettings::default() })
         .map_err(|error| Report::wrong(error.to_string()).hint("for example `MADANG_LOG=info`"))?;
-    let plan = Plan { data: source.data_folder(), on_loss: OnLoss::Stop, command: source.command("up", place) };
+    let plan = Plan {
+        data: source.data_folder(),
+        on_loss: OnLoss::Stop,
+        unwritten: Unwritten::LeaveClosed,
+        command: source.command("up", place),
+    };
     runtime::block_on(keep_up(source, loaded, plan))
 }
 

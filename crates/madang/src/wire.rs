@@ -1,4 +1,8 @@
 //! Joins parts that do not know each other, one file per pair, mapping only.
+//!
+//! Endpoints have one way: the supervisor tells the registry what runs, and the registry tells callers what is listed.
 
 pub(crate) mod gateway_supervise;
-pub(crate) mod supervise_upstream;
+pub(crate) mod registry_gateway;
+pub(crate) mod registry_upstream;
+pub(crate) mod supervise_registry;

@@ -104,11 +104,37 @@ async function readJson(stream) {
 }
 
 server.keepAliveTimeout = 75_000; // longer than callers keep a connection idle, so that they close first
-server.listen(port, "127.0.0.1", () => console.log(`${instance} listens on 127.0.0.1:${port}`));
+server.listen(port, "127.0.0.1", () => {
+  console.log(`${instance} listens on 127.0.0.1:${port}`);
+  register();
+});
+
+// It says itself where it is, as a Eureka client does. Madang knows already: both are one instance.
+const eureka = process.env.MADANG_EUREKA && `${process.env.MADANG_EUREKA}/apps/ORDERS`;
+
+async function register() {
+  if (!eureka) return;
+  const info = {
+    instanceId: instance, app: "ORDERS", vipAddress: "orders", status: "UP",
+    hostName: "127.0.0.1", ipAddr: "127.0.0.1", port: { $: port, "@enabled": "true" },
+    dataCenterInfo: { "@class": "com.netflix.appinfo.InstanceInfo$DefaultDataCenterInfo", name: "MyOwn" },
+  };
+  const headers = { "Content-Type": "application/json" };
+  await fetch(eureka, { method: "POST", headers, body: JSON.stringify({ instance: info }) })
+    .catch((error) => console.log(`cannot register: ${error.message}`));
+}
+
+if (eureka) {
+  setInterval(async () => { // 404: nobody knows it any more
+    const renewed = await fetch(`${eureka}/${instance}`, { method: "PUT" }).catch(() => ({ status: 0 }));
+    if (renewed.status === 404) await register();
+  }, 30_000).unref();
+}
 
 for (const signal of ["SIGTERM", "SIGINT"]) {
   process.once(signal, () => {
     agent.destroy();
+    if (eureka) fetch(`${eureka}/${instance}`, { method: "DELETE" }).catch(() => {});
     server.close(() => console.log(`${instance} stopped`)); // ends once the requests under way are answered
   });
 }

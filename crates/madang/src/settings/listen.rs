@@ -10,6 +10,7 @@ use crate::codes;
 const GATEWAY: &str = "127.0.0.1:8080";
 const ADMIN: &str = "127.0.0.1:7070";
 const EGRESS: &str = "127.0.0.1:7071";
+const EUREKA: &str = "127.0.0.1:8761";
 
 /// Every listener: its address, or none when it is `"off"`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub(crate) struct Listen {
     pub(crate) admin: Option<SocketAddr>,
     /// Where services reach each other by name, on loopback only. Default `127.0.0.1:7071`.
     pub(crate) egress: Option<SocketAddr>,
+    /// Where services register themselves by Eureka; off loopback it needs `registry.auth`. Default `127.0.0.1:8761`.
+    pub(crate) eureka: Option<SocketAddr>,
 }
 
 /// Whether other machines may reach a listener.
@@ -59,7 +62,8 @@ impl Listen {
         let gateway = read("gateway", GATEWAY, Reach::Anywhere);
         let admin = read("admin", ADMIN, Reach::Anywhere);
         let egress = read("egress", EGRESS, Reach::Loopback);
-        let listen = Self { gateway, admin: which.admin.or(admin), egress };
+        let eureka = read("eureka", EUREKA, Reach::Anywhere);
+        let listen = Self { gateway, admin: which.admin.or(admin), egress, eureka };
         listen.report_twice(fields.as_ref(), problems);
         if let Some(fields) = fields {
             fields.finish(problems);
@@ -67,8 +71,13 @@ impl Listen {
         listen
     }
 
+    /// Each with the name it has in the settings, in the order they are opened.
+    pub(crate) const fn named(&self) -> [(&'static str, Option<SocketAddr>); 4] {
+        [("gateway", self.gateway), ("admin", self.admin), ("egress", self.egress), ("eureka", self.eureka)]
+    }
+
     fn report_twice(&self, fields: Option<&Fields<'_>>, problems: &mut Problems) {
-        let all = [("gateway", self.gateway), ("admin", self.admin), ("egress", self.egress)];
+        let all = self.named();
         for (index, (name, address)) in all.iter().enumerate() {
             // Port 0 is a different port each time.
             let Some(address) = address.filter(|address| address.port() != 0) else { continue };

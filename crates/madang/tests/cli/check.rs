@@ -86,9 +86,9 @@ to    = "service://order"
     hint: take one of them out
     code: MD0513 (madang explain MD0513)
 
-    error: there is no service `order`
+    warning: this file has no service `order`
       --> madang.toml:22:1, routes.0.to
-    hint: did you mean `service://orders`?
+    hint: did you mean `service://orders`? if not, it answers 503 until one registers itself
     code: MD0302 (madang explain MD0302)
     "#);
 }

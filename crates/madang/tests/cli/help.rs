@@ -2,7 +2,7 @@
 
 use crate::{folder, madang};
 
-const COMMANDS: [&[&str]; 12] = [
+const COMMANDS: [&[&str]; 16] = [
     &[],
     &["init"],
     &["up"],
@@ -14,6 +14,10 @@ const COMMANDS: [&[&str]; 12] = [
     &["route"],
     &["route", "ls"],
     &["route", "explain"],
+    &["registry"],
+    &["registry", "ls"],
+    &["registry", "watch"],
+    &["registry", "explain"],
     &["explain"],
 ];
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says why and stops")]
 
 mod crash;
+mod eureka;
 mod reload;
 mod stop;
 mod two;
@@ -73,6 +74,10 @@ impl Folder {
 
     fn gateway(&self) -> SocketAddr {
         ([127, 0, 0, 1], 8080 + self.offset).into()
+    }
+
+    fn eureka(&self) -> SocketAddr {
+        ([127, 0, 0, 1], 8761 + self.offset).into()
     }
 
     fn admin(&self) -> SocketAddr {
@@ -166,7 +171,7 @@ impl Running<'_> {
     }
 }
 
-/// An offset at which all three listeners find their ports free. Tests of one run get different ones.
+/// An offset at which all listeners find their ports free. Tests of one run get different ones.
 fn free_offset() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let start = u16::try_from(std::process::id() % 10_000).unwrap();
@@ -175,7 +180,7 @@ fn free_offset() -> u16 {
         // Ports of instances are 20000 to 29999, ephemeral ones 32768 and up: what lies between is quiet.
         let offset = 2_000 + (start + step) % 10_000;
         let free = |port: u16| TcpListener::bind(("127.0.0.1", port + offset)).is_ok();
-        if [8080, 7070, 7071].into_iter().all(free) {
+        if [8080, 7070, 7071, 8761].into_iter().all(free) {
             return offset;
         }
     }

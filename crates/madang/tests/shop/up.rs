@@ -38,7 +38,7 @@ fn the_screen_says_what_runs_where_it_is_and_what_to_try() {
     for part in [
         "shop is up",
         &format!("http://{}", folder.gateway()),
-        &format!("madang ps, logs, scale, route --port-offset {}", folder.offset),
+        &format!("madang ps, logs, scale, route, registry --port-offset {}", folder.offset),
         "kill -9 ",
         "${EDITOR:-vi} +",
     ] {

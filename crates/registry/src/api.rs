@@ -1,0 +1,266 @@
+//! `/v1/registry`: what is registered, and why it looks as it does.
+//!
+//! | request | answer |
+//! |---|---|
+//! | `GET /v1/registry/services` | all services with counts |
+//! | `GET /v1/registry/services/{s}` | its instances |
+//! | `GET /v1/registry/services/{s}/instances/{id}` | one instance with its explanation |
+//! | `GET /v1/registry/services/{s}/instances/{id}/explain` | the explanation alone |
+//! | `GET /v1/registry/watch` | one line of JSON per service, now and whenever it changes, with counts |
+//! | `GET /v1/registry/services/{s}/watch` | one line of JSON now and whenever the service changes, with its instances |
+//! | `PUT /v1/registry/services/{s}/instances/{id}/override` `{"status": "out_of_service"}` | 204; `"author"` may be given |
+//! | `DELETE /v1/registry/services/{s}/instances/{id}/override` | 204; the instance's own word counts again |
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, put};
+use axum::{Json, Router};
+use bytes::Bytes;
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use http_body_util::channel::{Channel, Sender};
+use madang_base::{Name, nearest};
+use madang_serve::Problem;
+use serde::{Deserialize, Serialize};
+
+use crate::explain::Explanation;
+use crate::handle::Handle;
+use crate::instance::{Instance, Status};
+use crate::view::{Listed, ServiceView, Snapshot};
+use crate::{codes, eureka};
+
+/// Lines of a watch that may wait for a slow reader.
+const CHUNKS: usize = 4;
+
+/// All routes.
+pub fn router(handle: Handle) -> Router {
+    Router::new()
+        .route("/v1/registry/services", get(services))
+        .route("/v1/registry/services/{service}", get(service))
+        .route("/v1/registry/services/{service}/watch", get(watch_service))
+        .route("/v1/registry/services/{service}/instances/{id}", get(instance))
+        .route("/v1/registry/services/{service}/instances/{id}/explain", get(explain))
+        .route("/v1/registry/watch", get(watch_all))
+        .route("/v1/registry/services/{service}/instances/{id}/override", put(set_override).delete(clear_override))
+        .with_state(handle)
+}
+
+#[derive(Serialize)]
+struct ServiceRow {
+    service: String,
+    instances: usize,
+    up: usize,
+    self_preservation: Option<String>,
+}
+
+impl ServiceRow {
+    fn of(name: &Name, view: &ServiceView, preserved: &[(Name, String)]) -> Self {
+        Self {
+            service: name.to_string(),
+            instances: view.instances.len(),
+            up: view.counts[Status::Up.index()],
+            self_preservation: preserved.iter().find(|(held, _)| held == name).map(|(_, why)| why.clone()),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct InstanceRow {
+    service: String,
+    status: Status,
+    face: String,
+    supervised: Option<String>,
+    registered_ms: u64,
+    renewed_ms: u64,
+    revision: u64,
+    instance: Instance,
+}
+
+#[derive(Serialize)]
+struct InstancePage {
+    #[serde(flatten)]
+    row: InstanceRow,
+    explanation: Explanation,
+}
+
+impl InstanceRow {
+    fn of(listed: &Listed) -> Self {
+        Self {
+            service: listed.service.to_string(),
+            status: listed.status,
+            face: listed.face.to_string(),
+            supervised: listed.supervised.as_ref().map(|one| one.id.to_string()),
+            registered_ms: listed.registered_ms,
+            renewed_ms: listed.renewed_ms(),
+            revision: listed.revision,
+            instance: Instance::clone(&listed.instance),
+        }
+    }
+}
+
+async fn services(State(handle): State<Handle>) -> Json<Vec<ServiceRow>> {
+    let (snapshot, preserved) = (handle.snapshot(), handle.preserved());
+    Json(snapshot.services().map(|(name, view)| ServiceRow::of(name, view, &preserved)).collect())
+}
+
+/// An explanation with what each face shows.
+fn explained(handle: &Handle, service: &Name, listed: &Listed) -> Option<Explanation> {
+    let mut explanation = handle.explain(service, listed.instance.id.as_str())?;
+    explanation.faces.push(eureka::explain(listed));
+    Some(explanation)
+}
+
+async fn explain(
+    State(handle): State<Handle>,
+    Path((name, id)): Path<(String, String)>,
+) -> Result<Json<Explanation>, Problem> {
+    let service = Name::parse(&name).map_err(|_| unknown_service(&handle, &name))?;
+    let snapshot = handle.snapshot();
+    let listed = snapshot.service(service.as_str()).and_then(|view| view.find(&id));
+    let explanation = listed.and_then(|listed| explained(&handle, &service, listed));
+    explanation.map(Json).ok_or_else(|| unknown_instance(&handle, &name, &id))
+}
+
+/// A watch may ask for a service that nobody has registered yet.
+async fn watch_service(State(handle): State<Handle>, Path(name): Path<String>) -> Result<Response, Problem> {
+    let service = Name::parse(&name).map_err(|_| unknown_service(&handle, &name))?;
+    let mut watch = handle.watch_service(&service);
+    Ok(stream(&handle, |mut lines| async move {
+        loop {
+            let view = watch.next().await;
+            let instances: Vec<_> = view.instances.iter().map(|listed| InstanceRow::of(listed)).collect();
+            let line = serde_json::json!({ "service": service.as_str(), "instances": instances });
+            if lines.send_data(line_of(&line)).await.is_err() {
+                return;
+            }
+        }
+    }))
+}
+
+async fn watch_all(State(handle): State<Handle>) -> Response {
+    let (mut changed, own) = (handle.watch(), handle.clone());
+    stream(&handle, |mut lines| async move {
+        let mut seen = Arc::<Snapshot>::default();
+        loop {
+            changed.borrow_and_update();
+            let (snapshot, preserved) = (own.snapshot(), own.preserved());
+            for row in changed_rows(&seen, &snapshot, &preserved) {
+                if lines.send_data(line_of(&row)).await.is_err() {
+                    return;
+                }
+            }
+            seen = snapshot;
+            if changed.changed().await.is_err() {
+                return;
+            }
+        }
+    })
+}
+
+/// Services that are not as they were; one that lists nothing any more has no instances.
+fn changed_rows(seen: &Snapshot, now: &Snapshot, preserved: &[(Name, String)]) -> Vec<ServiceRow> {
+    let is_seen = |name: &Name, view: &Arc<ServiceView>| {
+        seen.service(name.as_str()).is_some_and(|before| Arc::ptr_eq(before, view))
+    };
+    let fresh = now.services().filter(|(name, view)| !is_seen(name, view));
+    let gone = seen.services().filter(|(name, _)| now.service(name.as_str()).is_none());
+    let gone = gone.map(|(name, _)| ServiceRow::of(name, &ServiceView::default(), preserved));
+    fresh.map(|(name, view)| ServiceRow::of(name, view, preserved)).chain(gone).collect()
+}
+
+/// Lines until the client leaves or Madang ends. A slow client waits for nobody else: it gets the latest state when
+/// it reads on.
+fn stream<W>(handle: &Handle, write: impl FnOnce(Sender<Bytes>) -> W) -> Response
+where
+    W: Future<Output = ()> + Send + 'static,
+{
+    let (sender, body) = Channel::<Bytes>::new(CHUNKS);
+    let (scope, lines) = (handle.scope().clone(), write(sender));
+    handle.scope().spawn("watch-registry", async move {
+        let _ = scope.until_cancelled(lines).await;
+    });
+    ([(CONTENT_TYPE, "application/x-ndjson")], Body::new(body)).into_response()
+}
+
+fn line_of(row: &impl Serialize) -> Bytes {
+    // Texts and numbers always fit into JSON.
+    let mut line = serde_json::to_vec(row).unwrap_or_default();
+    line.push(b'\n');
+    line.into()
+}
+
+async fn service(State(handle): State<Handle>, Path(name): Path<String>) -> Result<Json<Vec<InstanceRow>>, Problem> {
+    let snapshot = handle.snapshot();
+    let view = snapshot.service(&name.to_ascii_lowercase()).ok_or_else(|| unknown_service(&handle, &name))?;
+    Ok(Json(view.instances.iter().map(|listed| InstanceRow::of(listed)).collect()))
+}
+
+async fn instance(
+    State(handle): State<Handle>,
+    Path((name, id)): Path<(String, String)>,
+) -> Result<Json<InstancePage>, Problem> {
+    let service = Name::parse(&name).map_err(|_| unknown_service(&handle, &name))?;
+    let snapshot = handle.snapshot();
+    let view = snapshot.service(service.as_str()).ok_or_else(|| unknown_service(&handle, &name))?;
+    let page = view.find(&id).and_then(|listed| {
+        Some(InstancePage { row: InstanceRow::of(listed), explanation: explained(&handle, &service, listed)? })
+    });
+    page.map(Json).ok_or_else(|| unknown_instance(&handle, &name, &id))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    status: String,
+    author: Option<String>,
+}
+
+async fn set_override(
+    State(handle): State<Handle>,
+    Path((name, id)): Path<(String, String)>,
+    Json(asked): Json<Asked>,
+) -> Result<StatusCode, Problem> {
+    let word = asked.status.to_ascii_lowercase();
+    let status = Status::ALL.into_iter().find(|status| status.as_str() == word).ok_or_else(|| {
+        let detail = format!("`{}` is not a status", asked.status.escape_debug());
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, &codes::BAD_STATUS, detail)
+            .hint("one of `up`, `down`, `starting`, `out_of_service`, `unknown`")
+    })?;
+    let service = Name::parse(&name).map_err(|_| unknown_service(&handle, &name))?;
+    let author: String =
+        asked.author.as_deref().unwrap_or("api").chars().filter(|c| !c.is_control()).take(100).collect();
+    let done = handle.set_override(&service, &id, status, &author);
+    done.map_err(|_| unknown_instance(&handle, &name, &id))?;
+    handle.written().await;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn clear_override(
+    State(handle): State<Handle>,
+    Path((name, id)): Path<(String, String)>,
+) -> Result<StatusCode, Problem> {
+    let service = Name::parse(&name).map_err(|_| unknown_service(&handle, &name))?;
+    handle.clear_override(&service, &id, None).map_err(|_| unknown_instance(&handle, &name, &id))?;
+    handle.written().await;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn unknown_service(handle: &Handle, name: &str) -> Problem {
+    let snapshot = handle.snapshot();
+    let hint = nearest(name, snapshot.services().map(|(name, _)| name.as_str()))
+        .map_or_else(|| "`/v1/registry/services` lists what is".to_owned(), |name| format!("did you mean `{name}`?"));
+    let detail = format!("no instance of `{}` is registered", name.escape_debug());
+    Problem::new(StatusCode::NOT_FOUND, &codes::UNKNOWN_SERVICE, detail).hint(hint)
+}
+
+fn unknown_instance(handle: &Handle, name: &str, id: &str) -> Problem {
+    if handle.snapshot().service(&name.to_ascii_lowercase()).is_none() {
+        return unknown_service(handle, name);
+    }
+    let detail = format!("no instance `{}` of `{}` is registered", id.escape_debug(), name.escape_debug());
+    Problem::new(StatusCode::NOT_FOUND, &codes::UNKNOWN_INSTANCE, detail)
+        .hint(format!("`/v1/registry/services/{name}` lists what is"))
+}

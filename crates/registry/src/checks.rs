@@ -1,0 +1,106 @@
+//! Checks: Madang asks instances that want it whether they are well, at their own address and plain port.
+//!
+//! The core says which are due and what an answer means; here is the driver that asks. Failing often enough in a row
+//! takes an instance that says it is up down; one good answer brings it back.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::USER_AGENT;
+use madang_base::Name;
+use madang_runtime::{Scope, now, sleep_until};
+use tokio::sync::Semaphore;
+
+use crate::handle::Handle;
+use crate::instance::{Check, Face, Instance, Probe};
+
+/// How often due checks are looked for.
+const TURN: Duration = Duration::from_millis(250);
+
+/// Checks at once. More wait for the next turn.
+const MOST: usize = 64;
+
+/// More of an answer is not read; only the status counts.
+const MAX_BODY: usize = 64 << 10;
+
+/// The longest reason that is kept, in characters.
+const REASON: usize = 200;
+
+/// One check to run.
+#[derive(Debug, Clone)]
+pub(crate) struct Job {
+    pub(crate) service: Name,
+    pub(crate) face: Face,
+    pub(crate) instance: Arc<Instance>,
+}
+
+/// What the checks of one record have said.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Health {
+    /// Failures in a row.
+    pub(crate) failures: u32,
+    /// The last answer; none before the first.
+    pub(crate) last: Option<String>,
+    /// When it came, in Unix milliseconds.
+    pub(crate) at_ms: u64,
+}
+
+impl Health {
+    /// Takes one answer.
+    pub(crate) fn note(&mut self, said: Result<(), String>, at_ms: u64) {
+        self.at_ms = at_ms;
+        match said {
+            Ok(()) => (self.failures, self.last) = (0, Some("ok".to_owned())),
+            Err(reason) => {
+                self.failures = self.failures.saturating_add(1);
+                self.last = Some(reason.chars().take(REASON).collect());
+            }
+        }
+    }
+}
+
+/// Runs due checks until `scope` ends.
+pub(crate) async fn run(handle: Handle, scope: Scope) {
+    let slots = Arc::new(Semaphore::new(MOST));
+    while scope.until_cancelled(sleep_until(now() + TURN)).await.is_some() {
+        for job in handle.due_checks(slots.available_permits()) {
+            // As many were asked for as there are free slots, and nobody else takes any.
+            let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else { break };
+            let (handle, ended) = (handle.clone(), scope.clone());
+            scope.spawn("check", async move {
+                let Some(check) = &job.instance.check else { return };
+                if let Some(said) = ended.until_cancelled(ask(check, &job.instance)).await {
+                    handle.checked(&job, said);
+                }
+                drop(slot);
+            });
+        }
+    }
+}
+
+/// Asks once. `Err` says what was asked and what came back.
+async fn ask(check: &Check, instance: &Instance) -> Result<(), String> {
+    let ip: IpAddr = instance
+        .address
+        .parse()
+        .map_err(|_| format!("`{}` is not an IP address, and checks look up no names", instance.address))?;
+    if !instance.port.enabled {
+        return Err("its plain port is not open".to_owned());
+    }
+    let address = SocketAddr::new(ip, instance.port.number);
+    let path = match &check.probe {
+        Probe::Tcp => {
+            let connected = madang_dial::connect(address, check.timeout()).await;
+            return connected.map(drop).map_err(|error| error.to_string());
+        }
+        Probe::Http(path) => path,
+    };
+    let request = http::Request::get(path.as_str()).header(USER_AGENT, "madang-health").body(Bytes::new());
+    let request = request.map_err(|error| format!("GET {path}: {error}"))?;
+    let response = madang_dial::request(address, request, check.timeout(), MAX_BODY).await;
+    let status = response.map_err(|error| format!("GET {path}: {error}"))?.status();
+    let is_well = status.is_success() || status.is_redirection();
+    if is_well { Ok(()) } else { Err(format!("GET {path} answered {status}")) }
+}

@@ -1,0 +1,338 @@
+//! Requests: what each asks of the registry, and Eureka's answer (discovery-wire §1.2, §1.3).
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, ALLOW, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, LOCATION, VARY,
+    WWW_AUTHENTICATE,
+};
+use http::{HeaderMap, Method, StatusCode};
+use madang_base::Name;
+
+use super::body::Pieces;
+use super::documents::{self, Coding, Document, Documents, Format, Key, Shape};
+use super::path::{PathError, Target, pairs};
+use super::{FACE, Options, read, replication, words, write_json, write_xml, xml};
+use crate::handle::Handle;
+use crate::instance::Status;
+use crate::registry::RegisterError;
+use crate::view::Listed;
+
+/// The most bytes of a body.
+const MAX_BODY: usize = 1 << 20;
+
+struct Shared {
+    handle: Handle,
+    options: Options,
+    documents: Documents,
+}
+
+/// The whole face, on every prefix.
+pub fn router(handle: Handle, options: Options) -> Router {
+    let shared = Arc::new(Shared { handle, options, documents: Documents::default() });
+    Router::new().fallback(answer).with_state(shared)
+}
+
+async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    if !shared.admits(&head.headers) {
+        let challenge = [(WWW_AUTHENTICATE, "Basic realm=\"eureka\"")];
+        return (StatusCode::UNAUTHORIZED, challenge).into_response();
+    }
+    let target = match Target::parse(head.uri.path()) {
+        Ok(target) => target,
+        Err(PathError::NotFound) => return empty(StatusCode::NOT_FOUND),
+        Err(PathError::Encoding) => return refuse("Malformed path: broken percent-encoding"),
+    };
+    if !target.allow().contains(&head.method) {
+        let allow = target.allow().iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
+        return (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, allow)]).into_response();
+    }
+    let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
+        return (StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than 1 MiB").into_response();
+    };
+    let query = pairs(head.uri.query().unwrap_or_default());
+    let asked = asked(&head.headers);
+    if head.method == Method::GET || head.method == Method::HEAD {
+        return shared.read(&target, asked);
+    }
+    let is_heartbeat = head.method == Method::PUT && matches!(target, Target::Instance(..));
+    let response = shared.change(&head.method, target, &head.headers, &query, &body);
+    // The append comes before the answer; a heartbeat appends nothing, and waits for nobody else's.
+    if !is_heartbeat {
+        shared.handle.written().await;
+    }
+    response
+}
+
+/// What the client reads (discovery-wire §1.1).
+fn asked(headers: &HeaderMap) -> Key {
+    let has = |name: HeaderName, word: &str| {
+        let mut values = headers.get_all(name).iter();
+        values.any(|value| String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase().contains(word))
+    };
+    let compact = has(HeaderName::from_static("x-eureka-accept"), "compact");
+    Key {
+        format: if has(ACCEPT, "json") { Format::Json } else { Format::Xml },
+        shape: if compact { Shape::Compact } else { Shape::Full },
+        coding: if has(ACCEPT_ENCODING, "gzip") { Coding::Gzip } else { Coding::Identity },
+    }
+}
+
+fn whole(document: Document, key: Key) -> Response {
+    let media = match key.format {
+        Format::Json => "application/json",
+        Format::Xml => "application/xml",
+    };
+    let headers = [(CONTENT_TYPE, media), (VARY, "Accept, Accept-Encoding, X-Eureka-Accept")];
+    let mut response = (headers, Body::new(Pieces::of(document))).into_response();
+    if key.coding == Coding::Gzip {
+        response.headers_mut().insert(CONTENT_ENCODING, http::HeaderValue::from_static("gzip"));
+    }
+    response
+}
+
+fn text(text: String, key: Key) -> Response {
+    whole(Document::of(text, key.coding), key)
+}
+
+impl Shared {
+    fn admits(&self, headers: &HeaderMap) -> bool {
+        let Some(credentials) = &self.options.auth else { return true };
+        let given = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let given = given.and_then(|value| value.split_once(' '));
+        let basic = given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"));
+        basic.and_then(|(_, text)| STANDARD.decode(text.trim()).ok()).is_some_and(|given| credentials.admit(&given))
+    }
+
+    fn read(&self, target: &Target, key: Key) -> Response {
+        let snapshot = self.handle.snapshot();
+        match target {
+            Target::Home => self.home(),
+            Target::Applications => whole(self.documents.applications(&snapshot, key), key),
+            Target::Delta => {
+                let version = self.handle.delta_version();
+                whole(self.documents.delta(version, || self.handle.delta(), key), key)
+            }
+            Target::Application(app) => with_name(app, |name| {
+                let document = self.documents.application(&snapshot, name, key);
+                document.map_or_else(|| empty(StatusCode::NOT_FOUND), |document| whole(document, key))
+            }),
+            Target::Instance(app, id) => {
+                let view = snapshot.service(&app.to_ascii_lowercase());
+                one(view.and_then(|view| view.find(id)).map(|listed| &**listed), key)
+            }
+            Target::AnyInstance(id) => {
+                one(snapshot.services().find_map(|(_, view)| view.find(id)).map(|listed| &**listed), key)
+            }
+            Target::Vip(vip) => {
+                let matches = |listed: &Listed| has_alias(listed.instance.aliases.as_ref(), vip);
+                whole(documents::subset(&pick(&snapshot, matches), key), key)
+            }
+            Target::SecureVip(vip) => {
+                let matches = |listed: &Listed| has_alias(listed.instance.secure_aliases.as_ref(), vip);
+                whole(documents::subset(&pick(&snapshot, matches), key), key)
+            }
+            Target::ServerStatus => text(server_status(snapshot.len(), key.format), key),
+            Target::Overrides => {
+                text(overrides(&pick(&snapshot, |listed| listed.overridden.is_some()), key.format), key)
+            }
+            Target::Status(..) | Target::Metadata(..) | Target::Asg | Target::Batch => {
+                empty(StatusCode::METHOD_NOT_ALLOWED)
+            }
+        }
+    }
+
+    fn home(&self) -> Response {
+        match &self.options.admin {
+            Some(admin) => (StatusCode::FOUND, [(LOCATION, admin.clone())]).into_response(),
+            None => "Madang speaks Eureka here: the registry is at /eureka/apps\n".into_response(),
+        }
+    }
+
+    fn change(
+        &self,
+        method: &Method,
+        target: Target,
+        headers: &HeaderMap,
+        query: &[(String, String)],
+        body: &[u8],
+    ) -> Response {
+        let value = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        let delete = method == Method::DELETE;
+        match target {
+            Target::Application(app) => self.register(&app, headers, body),
+            Target::Instance(app, id) => with_name(&app, |service| {
+                if delete {
+                    return done(self.handle.cancel(service, &FACE, &id).is_ok());
+                }
+                self.heartbeat(service, &id, value("lastDirtyTimestamp"))
+            }),
+            Target::Status(app, id) => with_name(&app, |service| {
+                if delete {
+                    return self.clear_override(service, &id, value("value"));
+                }
+                self.set_override(service, &id, value("value").unwrap_or_default())
+            }),
+            Target::Metadata(app, id) => with_name(&app, |service| {
+                let mut pairs = query.to_vec();
+                // The first value of a key counts; the last one wins in a map.
+                pairs.reverse();
+                match self.handle.merge_metadata(service, &FACE, &id, pairs) {
+                    Ok(()) => empty(StatusCode::OK),
+                    Err(None) => empty(StatusCode::NOT_FOUND),
+                    Err(Some(error)) => refuse(&error.to_string()),
+                }
+            }),
+            Target::Batch => replication::batch(&self.handle, body),
+            Target::Asg => refuse("autoscaling groups are not known here"),
+            _ => empty(StatusCode::METHOD_NOT_ALLOWED),
+        }
+    }
+
+    fn register(&self, app: &str, headers: &HeaderMap, body: &[u8]) -> Response {
+        let is_xml =
+            headers.get(CONTENT_TYPE).is_some_and(|media| String::from_utf8_lossy(media.as_bytes()).contains("xml"));
+        let parsed = if is_xml {
+            std::str::from_utf8(body).map_err(|_| "malformed XML: not UTF-8".to_owned()).and_then(xml::parse)
+        } else {
+            serde_json::from_slice(body).map_err(|error| format!("malformed JSON: {error}"))
+        };
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now_ms = u64::try_from(unix.as_millis()).unwrap_or_default();
+        let instance = match parsed.and_then(|value| read::instance(&value, app, now_ms)) {
+            Ok(instance) => instance,
+            Err(error) => return refuse(&error),
+        };
+        let service = match Name::parse(app) {
+            Ok(service) => service,
+            Err(error) => return refuse(&error.to_string()),
+        };
+        match self.handle.register(&service, FACE, instance) {
+            Ok(_) => empty(StatusCode::NO_CONTENT),
+            Err(RegisterError::Invalid(error)) => refuse(&error.to_string()),
+            Err(error @ (RegisterError::Full(_) | RegisterError::TooMuch(_))) => {
+                (StatusCode::SERVICE_UNAVAILABLE, error.to_string()).into_response()
+            }
+        }
+    }
+
+    /// The `status` of a heartbeat changes nothing: clients register again when theirs changes.
+    fn heartbeat(&self, service: &Name, id: &str, stamp: Option<&str>) -> Response {
+        let Ok((instance, status)) = self.handle.renew(service, &FACE, id) else { return empty(StatusCode::NOT_FOUND) };
+        // discovery-wire §1.8: whoever knows something newer is asked for all of it, and so is one whose status was
+        // cleared.
+        let newer = stamp.and_then(|stamp| stamp.parse::<u64>().ok()).is_some_and(|stamp| stamp > instance.stamp_ms);
+        done(!newer && status != Status::Unknown)
+    }
+
+    fn set_override(&self, service: &Name, id: &str, word: &str) -> Response {
+        let Some(status) = words::status(word) else { return empty(StatusCode::INTERNAL_SERVER_ERROR) };
+        let _ = self.handle.renew(service, &FACE, id);
+        let snapshot = self.handle.snapshot();
+        let Some(listed) = snapshot.service(service.as_str()).and_then(|view| view.find(id)) else {
+            return empty(StatusCode::NOT_FOUND);
+        };
+        // The same status only renews the lease.
+        if listed.status == status {
+            return empty(StatusCode::OK);
+        }
+        done(self.handle.set_override(service, id, status, "eureka").is_ok())
+    }
+
+    fn clear_override(&self, service: &Name, id: &str, word: Option<&str>) -> Response {
+        let own = word.and_then(words::status).unwrap_or(Status::Unknown);
+        let _ = self.handle.renew(service, &FACE, id);
+        done(self.handle.clear_override(service, id, Some(own)).is_ok())
+    }
+}
+
+fn with_name(app: &str, then: impl FnOnce(&Name) -> Response) -> Response {
+    Name::parse(app).map_or_else(|_| empty(StatusCode::NOT_FOUND), |name| then(&name))
+}
+
+fn has_alias(aliases: Option<&String>, wanted: &str) -> bool {
+    aliases.is_some_and(|aliases| aliases.split(',').any(|alias| alias == wanted))
+}
+
+fn pick(snapshot: &crate::view::Snapshot, matches: impl Fn(&Listed) -> bool) -> Vec<&Listed> {
+    let all = snapshot.services().flat_map(|(_, view)| view.instances.iter().map(|listed| &**listed));
+    all.filter(|listed| matches(listed)).collect()
+}
+
+fn one(listed: Option<&Listed>, key: Key) -> Response {
+    let Some(listed) = listed else { return empty(StatusCode::NOT_FOUND) };
+    let mut out = String::new();
+    match key.format {
+        Format::Json => {
+            out.push_str("{\"instance\":");
+            write_json::instance(&mut out, listed, listed.kind, Shape::Full);
+            out.push('}');
+        }
+        Format::Xml => write_xml::instance(&mut out, listed, listed.kind, Shape::Full),
+    }
+    text(out, key)
+}
+
+fn server_status(instances: usize, format: Format) -> String {
+    match format {
+        Format::Json => format!(
+            "{{\"generalStats\":{{\"registered-instances\":\"{instances}\"}},\"applicationStats\":{{\"registered-replicas\":\"\",\
+             \"available-replicas\":\"\",\"unavailable-replicas\":\"\"}},\"isHealthy\":true}}"
+        ),
+        Format::Xml => format!(
+            "<com.netflix.eureka.util.StatusInfo><generalStats><registered-instances>{instances}</registered-instances></generalStats>\
+             <applicationStats><registered-replicas></registered-replicas><available-replicas></available-replicas>\
+             <unavailable-replicas></unavailable-replicas></applicationStats><isHealthy>true</isHealthy>\
+             </com.netflix.eureka.util.StatusInfo>"
+        ),
+    }
+}
+
+fn overrides(listed: &[&Listed], format: Format) -> String {
+    let rows = listed
+        .iter()
+        .filter_map(|one| Some((one.instance.id.as_str(), words::of_status(one.overridden.as_ref()?.status))));
+    let mut parts = Vec::new();
+    for (id, status) in rows {
+        let mut out = String::new();
+        match format {
+            Format::Json => {
+                write_json::text(&mut out, id);
+                out.push_str(&format!(":\"{status}\""));
+            }
+            Format::Xml => {
+                out.push_str("<entry><string>");
+                write_xml::text(&mut out, id);
+                out.push_str(&format!("</string><status>{status}</status></entry>"));
+            }
+        }
+        parts.push(out);
+    }
+    match format {
+        Format::Json => format!("{{{}}}", parts.join(",")),
+        Format::Xml => format!("<map>{}</map>", parts.concat()),
+    }
+}
+
+fn done(found: bool) -> Response {
+    empty(if found { StatusCode::OK } else { StatusCode::NOT_FOUND })
+}
+
+/// No body and no media type: the Java heartbeat reader decodes whatever it gets.
+pub(super) fn empty(status: StatusCode) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}
+
+pub(super) fn refuse(text: &str) -> Response {
+    (StatusCode::BAD_REQUEST, text.to_owned()).into_response()
+}

@@ -1,0 +1,200 @@
+//! From what clients send to the core instance. Tolerant: by name, nulls ignored, numbers as texts and texts as
+//! numbers, both spellings of old keys, unknown keys skipped.
+
+use std::collections::BTreeMap;
+
+use madang_base::parse_duration;
+use serde_json::{Map, Value};
+
+use super::words;
+use crate::instance::{Check, Instance, InstanceId, Pages, Port, Probe, Status, Terms};
+
+/// Reads the body of a registration at `apps/{app}`; the error is for the client, in Eureka's words where it has any.
+pub(super) fn instance(body: &Value, app: &str, now_ms: u64) -> Result<Instance, String> {
+    let root = body.as_object().ok_or("Malformed body: an instance object is needed")?;
+    let fields = match root.get("instance") {
+        Some(Value::Object(fields)) => fields,
+        Some(_) => return Err("Malformed body: `instance` must be an object".to_owned()),
+        None => root,
+    };
+    let read = Reader { fields };
+    let host = read.text("hostName")?;
+    let center = match fields.get("dataCenterInfo") {
+        Some(Value::Object(center)) => Some(center),
+        None | Some(Value::Null) => None,
+        Some(_) => return Err("dataCenterInfo must be an object".to_owned()),
+    };
+    let center_meta = texts(center.and_then(|center| center.get("metadata")), "dataCenterInfo.metadata")?;
+    // discovery-wire §1.3, in this order.
+    let id = [read.text("instanceId")?, center_meta.get("instance-id").cloned(), host.clone()];
+    let id = id.into_iter().flatten().find(|id| !id.trim().is_empty()).ok_or("Missing instanceId")?;
+    let needed = |text: Option<String>, what: &str| {
+        text.filter(|text| !text.trim().is_empty()).ok_or_else(|| format!("Missing {what}"))
+    };
+    let host = needed(host, "hostname")?;
+    let address = needed(read.text("ipAddr")?, "ip address")?;
+    let name = needed(read.text("app")?, "appName")?;
+    let (path, name) = (app.to_uppercase(), name.to_uppercase());
+    if path != name {
+        return Err(format!("Mismatched appName, expecting {path} but was {name}"));
+    }
+    let center = center.ok_or("Missing dataCenterInfo")?;
+    let center = needed(Reader { fields: center }.text("name")?, "dataCenterInfo Name")?;
+    let notes = notes(&read, &center, center_meta, &id)?;
+    let metadata = texts(fields.get("metadata"), "metadata")?;
+    let status = read.text("status")?.map_or(Status::Up, |word| words::status(&word).unwrap_or(Status::Unknown));
+    Ok(Instance {
+        id: InstanceId::parse(&id).map_err(|error| error.to_string())?,
+        host,
+        address,
+        port: read.port("port", Port { number: 7001, enabled: true })?,
+        secure_port: read.port("securePort", Port { number: 7002, enabled: false })?,
+        status,
+        terms: read.terms()?,
+        check: check(&metadata)?,
+        metadata,
+        group: read.some_text("appGroupName")?,
+        aliases: read.some_text("vipAddress")?,
+        secure_aliases: read.some_text("secureVipAddress")?,
+        pages: Pages {
+            home: read.some_text("homePageUrl")?,
+            status: read.some_text("statusPageUrl")?,
+            health: read.some_text("healthCheckUrl")?,
+            secure_health: read.some_text("secureHealthCheckUrl")?,
+        },
+        stamp_ms: read.number("lastDirtyTimestamp")?.unwrap_or(now_ms),
+        notes,
+    })
+}
+
+/// Our own keys of the metadata, because Eureka has no field for it: `madang.check` is `tcp` or a path.
+fn check(metadata: &BTreeMap<String, String>) -> Result<Option<Check>, String> {
+    let Some(asked) = metadata.get(words::CHECK).filter(|asked| !asked.is_empty()) else { return Ok(None) };
+    let is_path = asked.starts_with('/') && asked.bytes().all(|byte| byte.is_ascii_graphic());
+    let probe = match asked.as_str() {
+        "tcp" => Probe::Tcp,
+        path if is_path => Probe::Http(path.to_owned()),
+        _ => return Err(format!("metadata `{}` must be `tcp` or a path such as `/health`", words::CHECK)),
+    };
+    let mut check = Check::new(probe);
+    if let Some(interval) = metadata.get(words::CHECK_INTERVAL) {
+        let seconds = parse_duration(interval).map(|interval| interval.as_secs());
+        let seconds = seconds.ok().filter(|seconds| (1..=3600).contains(seconds)).and_then(|s| u32::try_from(s).ok());
+        check.interval_s = seconds
+            .ok_or_else(|| format!("metadata `{}` must be from 1s to 1h, such as `10s`", words::CHECK_INTERVAL))?;
+    }
+    Ok(Some(check))
+}
+
+fn notes(
+    read: &Reader<'_>,
+    center: &str,
+    meta: BTreeMap<String, String>,
+    id: &str,
+) -> Result<BTreeMap<String, String>, String> {
+    let mut notes = BTreeMap::from([(words::DATA_CENTER.to_owned(), center.to_owned())]);
+    notes.extend(meta.into_iter().map(|(key, value)| (format!("{}{key}", words::DATA_CENTER_META), value)));
+    if center == "Amazon" {
+        notes.entry(format!("{}instance-id", words::DATA_CENTER_META)).or_insert_with(|| id.to_owned());
+    }
+    let sid = read.some_text("sid")?.filter(|sid| !matches!(sid.as_str(), "na" | "unknown"));
+    let country = read.number("countryId")?.filter(|country| *country != 1).map(|country| country.to_string());
+    let coordinating = read.text("isCoordinatingDiscoveryServer")?.filter(|text| text == "true");
+    for (key, value) in [
+        (words::SID, sid),
+        (words::COUNTRY, country),
+        (words::COORDINATING, coordinating),
+        (words::ASG, read.some_text("asgName")?),
+    ] {
+        notes.extend(value.map(|value| (key.to_owned(), value)));
+    }
+    Ok(notes)
+}
+
+struct Reader<'a> {
+    fields: &'a Map<String, Value>,
+}
+
+impl Reader<'_> {
+    fn text(&self, name: &str) -> Result<Option<String>, String> {
+        scalar(self.fields.get(name)).map_err(|()| format!("{name} must be a text"))
+    }
+
+    fn some_text(&self, name: &str) -> Result<Option<String>, String> {
+        Ok(self.text(name)?.filter(|text| !text.is_empty()))
+    }
+
+    fn number(&self, name: &str) -> Result<Option<u64>, String> {
+        let Some(text) = self.some_text(name)? else { return Ok(None) };
+        text.trim().parse().map(Some).map_err(|_| format!("{name} must be a number"))
+    }
+
+    fn port(&self, name: &str, default: Port) -> Result<Port, String> {
+        let wrong = || format!("{name} must be a number from 0 to 65535");
+        let (number, enabled) = match self.fields.get(name) {
+            Some(Value::Object(port)) => (port.get("$"), port.get("@enabled").or_else(|| port.get("enabled"))),
+            other => (other, None),
+        };
+        let number = match scalar(number).map_err(|()| wrong())?.filter(|text| !text.is_empty()) {
+            Some(text) => text.trim().parse().map_err(|_| wrong())?,
+            None => default.number,
+        };
+        let enabled = scalar(enabled).map_err(|()| format!("{name} @enabled must be true or false"))?;
+        // discovery-wire §1.5: enabled unless it says no, secure only if it says yes.
+        let enabled = match enabled.as_deref().map(str::trim) {
+            Some(word) if word.eq_ignore_ascii_case("true") => true,
+            Some(word) if word.eq_ignore_ascii_case("false") => false,
+            Some(_) | None => default.enabled,
+        };
+        Ok(Port { number, enabled })
+    }
+
+    fn terms(&self) -> Result<Terms, String> {
+        let lease = match self.fields.get("leaseInfo") {
+            Some(Value::Object(lease)) => Reader { fields: lease },
+            None | Some(Value::Null) => return Ok(Terms::default()),
+            Some(Value::String(text)) if text.is_empty() => return Ok(Terms::default()),
+            Some(_) => return Err("leaseInfo must be an object".to_owned()),
+        };
+        let seconds = |name, default: u32| {
+            let asked = lease.number(name)?.filter(|asked| *asked > 0);
+            Ok::<_, String>(
+                asked.map_or(default, |asked| u32::try_from(asked).unwrap_or(Terms::MAX_S).min(Terms::MAX_S)),
+            )
+        };
+        Ok(Terms { renewal_s: seconds("renewalIntervalInSecs", 30)?, duration_s: seconds("durationInSecs", 90)? })
+    }
+}
+
+/// A text, number or boolean as text; `None` for null and nothing.
+fn scalar(value: Option<&Value>) -> Result<Option<String>, ()> {
+    match value {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(Value::Number(number)) => Ok(Some(number.to_string())),
+        Some(Value::Bool(value)) => Ok(Some(value.to_string())),
+        Some(Value::Array(_) | Value::Object(_)) => Err(()),
+    }
+}
+
+/// A map of texts. The class of an empty map is no entry.
+fn texts(value: Option<&Value>, name: &str) -> Result<BTreeMap<String, String>, String> {
+    let map = match value {
+        None | Some(Value::Null) => return Ok(BTreeMap::new()),
+        Some(Value::String(text)) if text.is_empty() => return Ok(BTreeMap::new()),
+        Some(Value::Object(map)) => map,
+        Some(_) => return Err(format!("{name} must be an object")),
+    };
+    let mut found = BTreeMap::new();
+    for (key, value) in map {
+        let value = scalar(Some(value)).map_err(|()| format!("{name}.{} must be a text", key.escape_debug()))?;
+        if key == "@class" && value.as_deref() == Some(words::EMPTY_MAP_CLASS) {
+            continue;
+        }
+        // An attribute of XML is not an entry.
+        if let Some(value) = value.filter(|_| !matches!(key.as_str(), "@class")) {
+            found.insert(key.clone(), value);
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,361 @@
+//! The registry running: a lock around the pure core, its journal, the clock, and the tasks that evict and check.
+//!
+//! The lock is held for a step of the core and never across an `.await` or a write: entries for the journal are queued
+//! under it, so their order is the order of the changes, and whoever answers a client waits for [`Handle::written`].
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use madang_base::{Moment, Name};
+use madang_runtime::{Scope, now, sleep_until};
+use madang_telemetry::Exposition;
+use tokio::sync::watch;
+use tracing::{info, warn};
+
+use crate::checks::{self, Job};
+use crate::explain::Explanation;
+use crate::instance::{Face, Instance, InvalidInstance, Status};
+use crate::journal::{Entry, Journal, Kept, OpenError, Ticket, Writer};
+use crate::local;
+use crate::metrics::Meters;
+use crate::registry::{DeltaVersion, RegisterError, Registered, Registry, Removed, UnknownInstance};
+use crate::settings::Settings;
+use crate::view::{Change, ServiceView, Snapshot};
+
+/// How long an end waits for the journal.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// A handle to the running registry. Clones are the same.
+#[derive(Debug, Clone)]
+pub struct Handle(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    changed: watch::Sender<u64>,
+    meters: Meters,
+    scope: Scope,
+}
+
+#[derive(Debug)]
+struct State {
+    registry: Registry,
+    journal: Writer,
+}
+
+/// Opens the registry whose files are in `folder`, with what was registered before, and keeps it until `scope` ends.
+///
+/// # Errors
+/// [`OpenError`] when the files of an earlier run cannot be used; they stay as they are.
+///
+/// # Panics
+/// Outside a tokio runtime.
+pub fn open(folder: &Path, settings: Settings, scope: &Scope) -> Result<Handle, OpenError> {
+    let (journal, entries) = Journal::open(folder)?;
+    let interval = settings.eviction_interval;
+    let moment = now();
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let unix_ms = u64::try_from(unix.as_millis()).unwrap_or_default();
+    let mut registry = Registry::new(settings, unix_ms.saturating_sub(moment.nanos() / 1_000_000), local::is_here);
+    replay(&mut registry, entries, moment);
+    let restored = registry.leased();
+    if restored > 0 {
+        info!(instances = restored, "registrations restored, each with one whole lease");
+    }
+    let changed = watch::Sender::new(registry.revision());
+    let failed = |source| OpenError::Io { path: folder.join("registry.log"), source };
+    let journal = Writer::start(journal).map_err(failed)?;
+    let shared = Shared {
+        state: Mutex::new(State { registry, journal }),
+        changed,
+        meters: Meters::default(),
+        scope: scope.clone(),
+    };
+    let handle = Handle(Arc::new(shared));
+    let (evictor, ended) = (handle.clone(), scope.clone());
+    scope.spawn("evict", async move {
+        while ended.until_cancelled(sleep_until(now() + interval)).await.is_some() {
+            evictor.tick(now());
+        }
+        // What was registered until the end is there after it.
+        let _ = tokio::time::timeout(LAST_WORDS, evictor.ticket().settled()).await;
+    });
+    scope.spawn("checks", checks::run(handle.clone(), scope.clone()));
+    Ok(handle)
+}
+
+fn replay(registry: &mut Registry, entries: Vec<Entry>, now: Moment) {
+    for entry in entries {
+        match entry {
+            Entry::Register { service, face, instance, registered_ms, up_ms } => {
+                // Written by us, so it is a name.
+                if let Ok(service) = Name::parse(&service) {
+                    registry.restore(Kept { service, face, instance, registered_ms, up_ms }, now);
+                }
+            }
+            Entry::Cancel { service, face, id } => {
+                if let Ok(service) = Name::parse(&service) {
+                    let _ = registry.cancel(&service, &face, id.as_str());
+                }
+            }
+            Entry::Override { service, id, overridden } => {
+                let Ok(service) = Name::parse(&service) else { continue };
+                match overridden {
+                    Some(overridden) => registry.restore_override(&service, &id, overridden),
+                    None => drop(registry.clear_override(&service, id.as_str(), None, now)),
+                }
+            }
+        }
+    }
+}
+
+impl Handle {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Each change of the core is whole before anything can fail: a poisoned state is still true.
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self, state: &mut State, entry: Option<Entry>) {
+        if let Some(entry) = entry {
+            state.journal.append(entry);
+        }
+        let revision = state.registry.revision();
+        self.0.changed.send_if_modified(|known| std::mem::replace(known, revision) != revision);
+    }
+
+    /// See [`Registry::register`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn register(&self, service: &Name, face: Face, instance: Instance) -> Result<Registered, RegisterError> {
+        let id = instance.id.clone();
+        let state = &mut *self.state();
+        let done = state.registry.register(service, face.clone(), instance, now());
+        match &done {
+            Ok(Registered::Taken) => {
+                self.0.meters.registrations.inc();
+                let entry = state.registry.keep_one(service, &face, &id);
+                self.write(state, entry);
+            }
+            Ok(Registered::KeptNewer) => self.0.meters.renewals.inc(),
+            Err(_) => self.0.meters.refused.inc(),
+        }
+        done
+    }
+
+    /// See [`Registry::renew`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn renew(&self, service: &Name, face: &Face, id: &str) -> Result<(Arc<Instance>, Status), UnknownInstance> {
+        let done = self.state().registry.renew(service, face, id, now());
+        if done.is_ok() {
+            self.0.meters.renewals.inc();
+        }
+        done
+    }
+
+    /// See [`Registry::cancel`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn cancel(&self, service: &Name, face: &Face, id: &str) -> Result<(), UnknownInstance> {
+        let state = &mut *self.state();
+        let id = state.registry.cancel(service, face, id)?;
+        self.0.meters.cancels.inc();
+        let entry = Entry::Cancel { service: service.to_string(), face: face.clone(), id };
+        self.write(state, Some(entry));
+        Ok(())
+    }
+
+    /// See [`Registry::set_override`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn set_override(&self, service: &Name, id: &str, status: Status, by: &str) -> Result<(), UnknownInstance> {
+        let state = &mut *self.state();
+        let (id, overridden) = state.registry.set_override(service, id, status, by, now())?;
+        info!(%service, instance = %id, %status, by, "status overridden");
+        let entry = Entry::Override { service: service.to_string(), id, overridden: Some(overridden) };
+        self.write(state, Some(entry));
+        Ok(())
+    }
+
+    /// See [`Registry::clear_override`]. Whether there was one.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn clear_override(&self, service: &Name, id: &str, own: Option<Status>) -> Result<bool, UnknownInstance> {
+        let state = &mut *self.state();
+        let Some(id) = state.registry.clear_override(service, id, own, now())? else { return Ok(false) };
+        info!(%service, instance = %id, "override cleared");
+        self.write(state, Some(Entry::Override { service: service.to_string(), id, overridden: None }));
+        Ok(true)
+    }
+
+    /// See [`Registry::merge_metadata`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn merge_metadata(
+        &self,
+        service: &Name,
+        face: &Face,
+        id: &str,
+        pairs: Vec<(String, String)>,
+    ) -> Result<(), Option<InvalidInstance>> {
+        let state = &mut *self.state();
+        let instance = state.registry.merge_metadata(service, face, id, pairs, now())?;
+        let entry = state.registry.keep_one(service, face, &instance.id);
+        self.write(state, entry);
+        Ok(())
+    }
+
+    /// Replaces everything the supervisor knows about one service; an empty list when it runs none.
+    ///
+    /// See [`Registry::replace_supervised`].
+    pub fn register_supervised(&self, service: &Name, instances: Vec<Instance>) {
+        let state = &mut *self.state();
+        for removed in state.registry.replace_supervised(service, instances, now()) {
+            let Removed { service, face, id } = removed;
+            info!(%service, instance = %id, "registration removed: its process has ended");
+            self.write(state, Some(Entry::Cancel { service: service.to_string(), face, id }));
+        }
+        self.write(state, None);
+    }
+
+    pub(crate) fn scope(&self) -> &Scope {
+        &self.0.scope
+    }
+
+    fn ticket(&self) -> Ticket {
+        self.state().journal.ticket()
+    }
+
+    /// Waits until every change made before this call is in the journal, or until the disk has had its time (250 ms).
+    ///
+    /// Whoever answers a client that changed something waits for this first.
+    pub async fn written(&self) {
+        self.ticket().written().await;
+    }
+
+    /// From here on the journal is like a disk that hangs.
+    #[cfg(test)]
+    pub(crate) fn stall_journal(&self) {
+        self.state().journal = Writer::stalled(16);
+    }
+
+    pub(crate) fn due_checks(&self, most: usize) -> Vec<Job> {
+        self.state().registry.due_checks(now(), most)
+    }
+
+    pub(crate) fn checked(&self, job: &Job, said: Result<(), String>) {
+        let state = &mut *self.state();
+        self.0.meters.checks.inc();
+        if said.is_err() {
+            self.0.meters.failed_checks.inc();
+        }
+        state.registry.checked(job, said, now());
+        self.write(state, None);
+    }
+
+    /// What is listed now, with every change made before this call.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.state().registry.snapshot(now())
+    }
+
+    /// See [`Registry::delta`].
+    #[must_use]
+    pub fn delta(&self) -> (Arc<Snapshot>, Vec<Change>) {
+        self.state().registry.delta(now())
+    }
+
+    pub(crate) fn delta_version(&self) -> DeltaVersion {
+        self.state().registry.delta_version(now())
+    }
+
+    /// One service as it changes; wakes for changes of this service alone.
+    #[must_use]
+    pub fn watch_service(&self, service: &Name) -> ServiceWatch {
+        ServiceWatch { handle: self.clone(), service: service.clone(), changed: self.watch(), seen: None }
+    }
+
+    /// The revision of the last change; wakes at each. Changes in quick succession are one wake-up.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.0.changed.subscribe()
+    }
+
+    /// See [`Registry::explain`].
+    #[must_use]
+    pub fn explain(&self, service: &Name, id: &str) -> Option<Explanation> {
+        self.state().registry.explain(service, id, now())
+    }
+
+    /// Services in self-preservation, with the reason.
+    #[must_use]
+    pub fn preserved(&self) -> Vec<(Name, String)> {
+        self.state().registry.preserved()
+    }
+
+    /// Appends this crate's metrics to a page.
+    pub fn write_metrics(&self, out: &mut Exposition) {
+        let (snapshot, preserved) = (self.snapshot(), self.preserved().len());
+        let failures = self.state().journal.failures();
+        self.0.meters.write(&snapshot, preserved, failures, out);
+    }
+
+    /// Evicts, and keeps the files small.
+    fn tick(&self, now: Moment) {
+        let state = &mut *self.state();
+        for evicted in state.registry.sweep(now) {
+            let Removed { service, face, id } = evicted;
+            info!(%service, instance = %id, "lease expired");
+            self.0.meters.evictions.inc();
+            self.write(state, Some(Entry::Cancel { service: service.to_string(), face, id }));
+        }
+        for (service, why) in state.registry.newly_preserved() {
+            warn!(%service, why, "service preserves itself");
+        }
+        // Deltas tell changes from the time they were seen: look at least this often.
+        let _ = state.registry.snapshot(now);
+        let State { registry, journal } = state;
+        journal.compact_when_needed(|| registry.kept().collect());
+    }
+}
+
+/// One service as it changes.
+#[derive(Debug)]
+pub struct ServiceWatch {
+    handle: Handle,
+    service: Name,
+    changed: watch::Receiver<u64>,
+    seen: Option<Arc<ServiceView>>,
+}
+
+impl ServiceWatch {
+    /// The service now, at the first call; then again whenever something about it changed. Changes in quick succession
+    /// are one. A service that lists nothing is an empty view.
+    ///
+    /// Cancel-safe: a view is only seen when it is returned. Ends never; the handle it holds keeps the registry.
+    pub async fn next(&mut self) -> Arc<ServiceView> {
+        loop {
+            self.changed.borrow_and_update();
+            let view = self.handle.snapshot().service(self.service.as_str()).cloned();
+            let is_seen = match (&view, &self.seen) {
+                (Some(view), Some(seen)) => Arc::ptr_eq(view, seen),
+                (None, Some(seen)) => seen.instances.is_empty(),
+                (_, None) => false,
+            };
+            if !is_seen {
+                let view = view.unwrap_or_default();
+                self.seen = Some(Arc::clone(&view));
+                return view;
+            }
+            // Fails only when the sender is gone, and the handle holds it.
+            let _ = self.changed.changed().await;
+        }
+    }
+}

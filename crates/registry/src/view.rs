@@ -1,0 +1,149 @@
+//! What readers see: immutable views, shared, made when somebody reads after a change.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use madang_base::Name;
+
+use crate::instance::{Face, Instance, InstanceId, Status};
+use crate::registry::Override;
+
+/// What happened to a listed instance last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Registered, perhaps again.
+    Added,
+    /// Its status, override or metadata changed.
+    Modified,
+    /// Cancelled or evicted.
+    Deleted,
+}
+
+/// One instance as listed: a record, or two merged ones.
+#[derive(Debug)]
+pub struct Listed {
+    /// Its service.
+    pub service: Name,
+    /// As its registrar describes it.
+    pub instance: Arc<Instance>,
+    /// Who described it.
+    pub face: Face,
+    /// Its supervised record when that is the same process.
+    pub supervised: Option<Arc<Instance>>,
+    /// The status that counts.
+    pub status: Status,
+    /// What an operator decided.
+    pub overridden: Option<Override>,
+    /// When it was registered, in Unix milliseconds.
+    pub registered_ms: u64,
+    /// When it was first up, in Unix milliseconds; 0 when it never was.
+    pub up_ms: u64,
+    /// When this view of it changed, in Unix milliseconds.
+    pub updated_ms: u64,
+    /// What happened last.
+    pub kind: Kind,
+    /// The revision of its last change.
+    pub revision: u64,
+    /// Shared with the registry, so that heartbeats publish nothing.
+    pub(crate) renewed: Arc<AtomicU64>,
+}
+
+impl Listed {
+    /// When its last news came, in Unix milliseconds. Moves on without a new snapshot.
+    #[must_use]
+    pub fn renewed_ms(&self) -> u64 {
+        self.renewed.load(Relaxed)
+    }
+
+    /// Whether `id` is its id, or that of its supervised record.
+    #[must_use]
+    pub fn is(&self, id: &str) -> bool {
+        self.instance.id.as_str() == id || self.supervised.as_ref().is_some_and(|other| other.id.as_str() == id)
+    }
+}
+
+/// All listed instances of one service, sorted by id.
+#[derive(Debug, Default)]
+pub struct ServiceView {
+    /// The instances.
+    pub instances: Vec<Arc<Listed>>,
+    /// How many have each status, in the order of [`Status::ALL`].
+    pub counts: [usize; 5],
+}
+
+impl ServiceView {
+    pub(crate) fn new(instances: Vec<Arc<Listed>>) -> Self {
+        let mut counts = [0; 5];
+        for listed in &instances {
+            counts[listed.status.index()] += 1;
+        }
+        Self { instances, counts }
+    }
+
+    /// One instance by the id of one of its records.
+    #[must_use]
+    pub fn find(&self, id: &str) -> Option<&Arc<Listed>> {
+        let at = self.instances.binary_search_by(|listed| listed.instance.id.as_str().cmp(id));
+        at.ok().and_then(|at| self.instances.get(at)).or_else(|| self.instances.iter().find(|listed| listed.is(id)))
+    }
+
+    pub(crate) fn get(&self, id: &InstanceId) -> Option<&Arc<Listed>> {
+        let at = self.instances.binary_search_by(|listed| listed.instance.id.cmp(id)).ok()?;
+        self.instances.get(at)
+    }
+}
+
+/// The whole registry at one revision.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// The revision; grows with every change, also over restarts.
+    pub revision: u64,
+    pub(crate) services: BTreeMap<Name, Arc<ServiceView>>,
+}
+
+impl Snapshot {
+    /// All services that list an instance, by name.
+    pub fn services(&self) -> impl Iterator<Item = (&Name, &Arc<ServiceView>)> {
+        self.services.iter()
+    }
+
+    /// One service.
+    #[must_use]
+    pub fn service(&self, name: &str) -> Option<&Arc<ServiceView>> {
+        self.services.get(name)
+    }
+
+    /// How many instances have each status, in the order of [`Status::ALL`].
+    #[must_use]
+    pub fn counts(&self) -> [usize; 5] {
+        let mut counts = [0; 5];
+        for view in self.services.values() {
+            for (sum, count) in counts.iter_mut().zip(view.counts) {
+                *sum += count;
+            }
+        }
+        counts
+    }
+
+    /// How many instances are listed.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.services.values().map(|view| view.instances.len()).sum()
+    }
+
+    /// Whether nothing is listed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.services.is_empty()
+    }
+}
+
+/// One change of the last minutes.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// What happened.
+    pub kind: Kind,
+    /// The instance: as it is now, or as it was last.
+    pub listed: Arc<Listed>,
+}
