@@ -33,6 +33,6 @@ mod token;
 
 pub use admin::Admin;
 pub use health::NotReady;
-pub use settings::Settings;
+pub use settings::{KEYS, Settings};
 pub use status::Status;
 pub use token::{Token, TokenError};

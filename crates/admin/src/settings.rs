@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use madang_serve::Guard;
-use madang_settings::{Fields, Problems};
+use madang_settings::{Fields, Key, Problems};
 
 use crate::codes;
 use crate::token::Token;
@@ -19,6 +19,22 @@ pub struct Settings {
     /// `admin.hosts`: further names this API is reached under, `name` or `name:port`. None by default.
     pub hosts: Vec<String>,
 }
+
+/// What is read here.
+pub const KEYS: &[Key] = &[
+    Key::restart(
+        "admin.token",
+        "text of 16 characters or more",
+        "",
+        "what requests to the admin API must bring as `Authorization: Bearer`; needed off loopback",
+    ),
+    Key::restart(
+        "admin.hosts",
+        "text or list: `name` or `name:port`",
+        "[]",
+        "further names the admin API is reached under",
+    ),
+];
 
 impl Settings {
     /// Reads `admin` of the root table; `listen` is the address `listen.admin` gave.

@@ -47,4 +47,4 @@ mod worker;
 
 pub use forward::Trusted;
 pub use gateway::{Bound, Gateway, Listeners, Prepared, StartError};
-pub use settings::{AccessLog, Limits, Policy, RESTART_KEYS, Retry, RouteSettings, Settings, Timeouts, To};
+pub use settings::{AccessLog, KEYS, Limits, Policy, Retry, RouteSettings, Settings, Timeouts, To};

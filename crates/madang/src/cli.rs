@@ -7,12 +7,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::client::Client;
 use crate::failure::{Exit, Failure};
 use crate::output::Show;
-use crate::{check, explain, init, logs, ps, registry, route, scale, serve, up};
+use crate::{check, explain, init, logs, ps, reference, registry, route, scale, serve, up};
 
 /// The heading of the options that work with every command.
 const EVERYWHERE: &str = "With every command";
@@ -105,6 +105,12 @@ enum Command {
         #[command(flatten)]
         show: Show,
     },
+    /// Prints a page of the reference as Markdown
+    #[command(before_help = "Example: madang reference settings", hide = true)]
+    Reference {
+        #[arg(value_enum)]
+        page: reference::Page,
+    },
 }
 
 /// Settings given on the command line; they win over variables and the file.
@@ -153,5 +159,6 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Route(command) => route::run(&client()?, &command),
         Command::Registry(command) => registry::run(&client()?, &command),
         Command::Explain { code, show } => explain::run(code.as_deref(), &show),
+        Command::Reference { page } => reference::run(page, Cli::command()),
     }
 }

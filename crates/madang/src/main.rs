@@ -21,6 +21,7 @@ mod news;
 mod output;
 mod printer;
 mod ps;
+mod reference;
 mod registry;
 mod reload;
 mod route;

@@ -7,16 +7,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use madang_base::Name;
-use madang_settings::{Node, Problems, changed_keys};
+use madang_settings::{Applies, Node, Problems, changed_keys};
 use tokio::sync::watch;
 
 use crate::codes;
 use crate::routes::Routes;
-use crate::settings::{Fixed, Settings};
+use crate::settings::{self, Fixed, Settings};
 use crate::source::{Loaded, Source};
-
-/// Keys of the top level that only a restart applies; the parts name theirs.
-const RESTART_KEYS: &[&str] = &["name", "listen", "admin", "registry"];
 
 /// What came of looking at the settings again.
 #[derive(Debug)]
@@ -122,8 +119,7 @@ fn restart_problems(keys: &[String], old: &Loaded, new: &Loaded) -> Problems {
 }
 
 fn is_restart_key(key: &str) -> bool {
-    let mut restart = RESTART_KEYS.iter().chain(madang_gateway::RESTART_KEYS);
-    restart.any(|restart| is_at(key, restart))
+    settings::keys().any(|known| known.applies == Applies::Restart && (known.covers(key) || is_at(known.key, key)))
 }
 
 /// `key` is `place` or below it.

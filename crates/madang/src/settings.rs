@@ -10,11 +10,48 @@ use std::path::Path;
 
 use madang_balance::{Availability, Member};
 use madang_base::{Name, nearest};
-use madang_settings::{Fields, Node, Problems, Value, dotted};
+use madang_settings::{Fields, Key, Node, Problems, Value, dotted};
 
 use crate::cli::Which;
 use crate::codes;
 pub(crate) use listen::Listen;
+
+/// What is read here; the parts have lists of their own.
+const OURS: &[Key] = &[
+    Key::restart("name", "name", "the folder's", "the name of the whole, shown to people"),
+    Key::live(
+        "try",
+        "text or list",
+        "[]",
+        "lines `madang up` shows to try; `{gateway}`, `{egress}`, `{admin}`, `{eureka}` become URLs",
+    ),
+    Key::restart("listen.gateway", "address, or `off`", "\"127.0.0.1:8080\"", "what browsers and customers reach"),
+    Key::restart(
+        "listen.admin",
+        "address, or `off`",
+        "\"127.0.0.1:7070\"",
+        "the admin API; off loopback it needs `admin.token`",
+    ),
+    Key::restart(
+        "listen.egress",
+        "loopback address, or `off`",
+        "\"127.0.0.1:7071\"",
+        "where services reach each other: `/<service>/<path>`",
+    ),
+    Key::restart(
+        "listen.eureka",
+        "address, or `off`",
+        "\"127.0.0.1:8761\"",
+        "where services register themselves; off loopback it needs `registry.auth`",
+    ),
+    Key::live("services.NAME.endpoints", "list of addresses", "", "where it runs already; instead of `command`"),
+];
+
+/// Every setting there is, section by section.
+pub(crate) fn keys() -> impl Iterator<Item = &'static Key> {
+    let all = [OURS, madang_supervise::KEYS, madang_gateway::KEYS, madang_registry::KEYS, madang_admin::KEYS];
+    all.into_iter().flatten()
+}
 
 /// Checked settings.
 #[derive(Clone)]
@@ -187,4 +224,67 @@ fn folder_name(base: &Path) -> Name {
     let full = std::fs::canonicalize(base).ok();
     let last = full.as_deref().and_then(Path::file_name).and_then(|name| name.to_str());
     last.and_then(|name| Name::parse(name).ok()).unwrap_or_else(|| Name::parse("madang").expect("a name"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Tables of the settings, as the keys that are listed make them: `routes[].match` and its like.
+    fn tables() -> BTreeSet<&'static str> {
+        keys().filter_map(|key| key.key.rsplit_once('.')).map(|(table, _)| table).collect()
+    }
+
+    /// A file that has a key nobody knows in `table`, with all that must be there.
+    fn file_with_a_stranger_in(table: &str) -> String {
+        let place = table.replace("routes[]", "route").replace("NAME", "orders");
+        let written: Vec<&str> = place.split('.').collect();
+        let (head, inner) = match written.as_slice() {
+            ["route", inner @ ..] => ("[[routes]]\nid = \"a\"\nto = \"service://a\"\n".to_owned(), inner),
+            ["services", name, inner @ ..] => (format!("[services.{name}]\ncommand = \"true\"\n"), inner),
+            ["", ..] => (String::new(), &[][..]),
+            [section, inner @ ..] => (format!("[{section}]\n"), inner),
+            [] => (String::new(), &[][..]),
+        };
+        let dots = inner.iter().map(|part| format!("{part}.")).collect::<String>();
+        format!("{head}{dots}zzzzzzzzzzzzzzzz = 1\n")
+    }
+
+    /// The keys the reading of `table` asks for: they are in the hint of the key nobody knows.
+    fn read_in(table: &str) -> BTreeSet<String> {
+        let node = madang_settings::parse(&file_with_a_stranger_in(table), "madang.toml".as_ref()).unwrap();
+        let mut problems = Problems::new();
+        let which = Which { admin: None, port_offset: 0 };
+        Settings::read(&node, Path::new("."), &which, &mut problems);
+        let stranger = problems.iter().find(|problem| problem.key.ends_with("zzzzzzzzzzzzzzzz"));
+        let hint = stranger.and_then(|problem| problem.hint.clone()).unwrap_or_else(|| panic!("{table}: {problems}"));
+        let keys = hint.strip_prefix("settings here are ").unwrap_or_else(|| panic!("{table}: {hint}"));
+        keys.split(", ").map(|key| key.trim_matches('`').to_owned()).collect()
+    }
+
+    #[test]
+    fn what_is_listed_is_what_is_read() {
+        for table in tables().into_iter().chain([""]) {
+            let inside = |key: &Key| {
+                let rest = if table.is_empty() { key.key } else { key.key.strip_prefix(table)?.strip_prefix('.')? };
+                Some(rest.split(['.', '[']).next().unwrap_or_default().to_owned())
+            };
+            let mut listed: BTreeSet<String> = keys().filter_map(inside).collect();
+            if table == "services.NAME" {
+                // It is `endpoints` or `command`, each read by its own part.
+                listed.remove("endpoints");
+            }
+            assert_eq!(read_in(table), listed, "keys of `{table}`");
+        }
+    }
+
+    #[test]
+    fn keys_are_listed_once_and_in_one_voice() {
+        let mut seen = BTreeSet::new();
+        for key in keys() {
+            assert!(seen.insert(key.key), "{} is listed twice", key.key);
+            assert!(!key.meaning.ends_with('.') && key.meaning.len() > 8, "{}: {}", key.key, key.meaning);
+            assert!(!key.kind.is_empty(), "{} has no kind", key.key);
+        }
+    }
 }

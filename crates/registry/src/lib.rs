@@ -37,5 +37,5 @@ pub use handle::{Handle, ServiceWatch, open};
 pub use instance::{Check, Face, Instance, InstanceId, InvalidInstance, Pages, Port, Probe, Status, Terms};
 pub use journal::OpenError;
 pub use registry::{Override, RegisterError, Registered, Registry, Removed, UnknownInstance};
-pub use settings::{Credentials, Settings};
+pub use settings::{Credentials, KEYS, Settings};
 pub use view::{Change, Kind, Listed, ServiceView, Snapshot};

@@ -27,6 +27,7 @@ mod convert;
 mod document;
 mod duplicates;
 mod fields;
+mod key;
 mod load;
 mod origin;
 mod outline;
@@ -37,6 +38,7 @@ mod tree;
 
 pub use changes::changed_keys;
 pub use fields::Fields;
+pub use key::{Applies, Key};
 pub use load::{load, parse};
 pub use origin::Origin;
 pub use problem::{Problem, Problems, Severity, Style};

@@ -41,7 +41,9 @@ pub use instance::State;
 pub use keeper::protocol::OnLoss;
 pub use link::StartError;
 pub use logs::{Filter, LogLine, LogStream, Stream};
-pub use settings::{CommandError, Health, Instances, Logs, MAX_INSTANCES, Probe, Restart, Service, Settings, Stop};
+pub use settings::{
+    CommandError, Health, Instances, KEYS, Logs, MAX_INSTANCES, Probe, Restart, Service, Settings, Stop,
+};
 pub use supervisor::{Environment, Options, Supervisor};
 pub use view::{InstanceView, ServiceView};
 

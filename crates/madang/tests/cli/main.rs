@@ -6,6 +6,7 @@ mod check;
 mod help;
 mod init;
 mod problems;
+mod reference;
 
 use std::path::Path;
 use std::process::{Command, Output};

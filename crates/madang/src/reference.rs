@@ -1,0 +1,141 @@
+//! `madang reference`: what the pages in `docs/reference` are made of, so that they cannot lie.
+//!
+//! Hidden, because people have `--help` and `madang explain`. A test holds the pages against what this prints.
+
+use std::fmt::Write;
+
+use clap::{Command, ValueEnum};
+use madang_settings::{Applies, Key};
+
+use crate::failure::{Exit, Failure};
+use crate::output::print;
+use crate::{codes, settings};
+
+/// One page.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Page {
+    /// Every key of `madang.toml`
+    Settings,
+    /// Every error code
+    Codes,
+    /// Every command with its help
+    Cli,
+}
+
+/// Prints `page` as Markdown.
+pub(crate) fn run(page: Page, cli: Command) -> Result<Exit, Failure> {
+    let text = match page {
+        Page::Settings => settings_page(),
+        Page::Codes => codes_page(),
+        Page::Cli => cli_page(cli),
+    };
+    print(&text)?;
+    Ok(Exit::Done)
+}
+
+const MADE: &str =
+    "<!-- made by the program itself: UPDATE_REFERENCE=1 cargo test -p madang --test cli reference -->\n";
+
+fn settings_page() -> String {
+    let mut out = format!(
+        "# Settings\n{MADE}\nEvery key of `madang.toml`. `NAME` is a name of yours, `[]` one of a list. A *live* key applies when the file is saved; a\n\
+         *restart* key at the next start, and a reload that changes one is refused. The variable `MADANG_<SECTION>__<KEY>` and the\n\
+         option `--set section.key=value` win over the file. `madang explain KEY` shows a row of this page.\n"
+    );
+    let mut section = "";
+    for key in settings::keys() {
+        let (own, _) = key.key.split_once(['.', '[']).unwrap_or(("", key.key));
+        if own != section || key.key == "name" {
+            section = own;
+            let _ = match section {
+                "" => write!(out, "\n## At the top\n"),
+                "routes" => write!(out, "\n## [[routes]]\n"),
+                "services" => write!(out, "\n## [services.NAME]\n"),
+                section => write!(out, "\n## [{section}]\n"),
+            };
+            out.push_str("\n| key | value | default | applies | meaning |\n|---|---|---|---|---|\n");
+        }
+        let _ =
+            writeln!(out, "| `{}` | {} | {} | {} | {} |", key.key, key.kind, default(key), applies(key), key.meaning);
+    }
+    out
+}
+
+/// TOML looks like TOML, words like words.
+fn default(key: &Key) -> String {
+    let is_toml = key.default.starts_with(['"', '[', '{', 't']) || key.default.parse::<f64>().is_ok();
+    if is_toml && !key.default.starts_with("the ") { format!("`{}`", key.default) } else { key.default.to_owned() }
+}
+
+const fn applies(key: &Key) -> &'static str {
+    match key.applies {
+        Applies::Live => "live",
+        Applies::Restart => "restart",
+    }
+}
+
+fn codes_page() -> String {
+    let mut out = format!(
+        "# Error codes\n{MADE}\nEvery problem Madang reports has one. `madang explain CODE` shows its part of this page.\n"
+    );
+    for code in codes::all() {
+        let _ = write!(out, "\n## {}: {}\n\n{}\n", code.id, code.title, code.explanation.trim());
+    }
+    out
+}
+
+fn cli_page(mut cli: Command) -> String {
+    let mut out = format!("# Commands\n{MADE}");
+    cli.build();
+    add(&mut out, &mut cli.clone());
+    let mut open: Vec<Command> = cli.get_subcommands().cloned().collect();
+    open.reverse();
+    while let Some(mut command) = open.pop() {
+        if command.is_hide_set() {
+            continue;
+        }
+        add(&mut out, &mut command);
+        let inner: Vec<Command> = command.get_subcommands().cloned().collect();
+        open.extend(inner.into_iter().rev());
+    }
+    out
+}
+
+fn add(out: &mut String, command: &mut Command) {
+    let name = command.get_bin_name().unwrap_or("madang").to_owned();
+    // Lines of options end in blanks where clap fills a column.
+    let help = command.render_help().to_string();
+    let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
+    let _ = write!(out, "\n## {name}\n\n```text\n{}\n```\n", lines.join("\n"));
+}
+
+/// What `madang explain KEY` says about a setting.
+pub(crate) fn key_page(key: &Key) -> String {
+    let when = match key.applies {
+        Applies::Live => "when the file is saved",
+        Applies::Restart => "at the next start of Madang",
+    };
+    let default = if key.default.is_empty() { "none" } else { key.default };
+    let mut out = format!("{}: {}\n\n", key.key, key.meaning);
+    for (name, text) in [("value", key.kind), ("default", default), ("applies", when)] {
+        let _ = writeln!(out, "  {name:<8} {text}");
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_explained_in_four_lines() {
+        let key = settings::keys().find(|key| key.key == "registry.threshold").unwrap();
+        insta::assert_snapshot!(key_page(key), @r"
+        registry.threshold: the share of a service that must not be lost at once
+
+          value    number, 0.0 to 1.0
+          default  0.85
+          applies  at the next start of Madang
+        ");
+    }
+}
