@@ -1,4 +1,7 @@
-//! `/v1/gateway`: the routes as they are, and why one takes a request or not.
+//! `/v1/gateway`: the routes as they are, why one takes a request or not, what failed or was slow, and who calls whom.
+
+mod requests;
+mod traffic;
 
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
@@ -11,11 +14,17 @@ use serde::{Deserialize, Serialize};
 use crate::gateway::Gateway;
 use crate::snapshot::{Route, Side};
 
+pub use requests::{CallView, RequestView, StoryView};
+pub use traffic::{ServiceLoad, Traffic, TrafficEdge};
+
 /// The gateway's part of the admin API.
 pub fn router(gateway: Gateway) -> Router {
     Router::new()
         .route("/v1/gateway/routes", get(routes))
         .route("/v1/gateway/routes/explain", get(explain))
+        .route("/v1/gateway/requests", get(requests::list))
+        .route("/v1/gateway/requests/{id}", get(requests::story))
+        .route("/v1/gateway/traffic", get(traffic::traffic))
         .with_state(gateway)
 }
 

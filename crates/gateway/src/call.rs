@@ -63,6 +63,10 @@ impl Call {
         Self { attempt, reader: Reader::new(), writer, limits: *limits, written: 0, answering: false }
     }
 
+    pub(crate) const fn attempt(&self) -> &Attempt {
+        &self.attempt
+    }
+
     /// Sends what waits. Cancel-safe.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let flushed = self.writer.poll_flush(&mut self.attempt.connection().stream, cx);

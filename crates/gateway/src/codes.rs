@@ -1,9 +1,10 @@
-//! Problems the gateway reports about settings.
+//! Problems the gateway reports: about settings, and to those who ask its API.
 
 use madang_base::Code;
 
 /// All of them.
-pub const ALL: &[&Code] = &[&BAD_TARGET, &UNKNOWN_SERVICE, &BAD_FILTER, &BAD_HEADER, &DUPLICATE_ROUTE, &BAD_NETWORK];
+pub const ALL: &[&Code] =
+    &[&BAD_TARGET, &UNKNOWN_SERVICE, &BAD_FILTER, &BAD_HEADER, &DUPLICATE_ROUTE, &BAD_NETWORK, &NOT_KEPT];
 
 /// A route's `to` is neither a service nor a URL.
 pub const BAD_TARGET: Code = Code {
@@ -55,4 +56,14 @@ pub const BAD_NETWORK: Code = Code {
     title: "network not understood",
     explanation: "`gateway.trusted_proxies` is a list of addresses (`10.1.2.3`) and networks (`10.0.0.0/8`, `fd00::/8`) \
                   whose `X-Forwarded-*` and `X-Request-Id` headers are believed.",
+};
+
+/// Nobody remembers that request.
+pub const NOT_KEPT: Code = Code {
+    id: "MD0307",
+    title: "request not kept",
+    explanation: "Only requests that failed or were slow are kept, the last `gateway.requests.keep` of them, in memory: \
+                  a request that went well, one that newer ones pushed out and one from before the last start cannot \
+                  be explained. `gateway.requests.slow` says what is slow. The id of a request is in the header \
+                  `X-Request-Id` of its answer.",
 };

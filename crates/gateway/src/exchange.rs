@@ -7,6 +7,7 @@ use madang_base::Moment;
 use madang_h1::{BodyLength, Edits, Field, Form, Known, RequestHead, ResponseHead, Span};
 
 use crate::forward::Client;
+use crate::journal::Journal;
 
 /// The body of a request or an answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -56,6 +57,8 @@ pub(crate) struct Exchange {
     pub(crate) id: RequestId,
     /// When the head was complete.
     pub(crate) started: Moment,
+    /// Its calls, when they are worth noting.
+    pub(crate) journal: Journal,
 }
 
 #[derive(Default)]
@@ -68,6 +71,8 @@ pub(crate) struct Request {
     target: Option<String>,
     /// Host to send instead of the endpoint's.
     host: Option<String>,
+    /// Bytes of the path as it came that only say who calls: `/@orders`.
+    named: usize,
     /// Path prefix taken away, told to the service as `X-Forwarded-Prefix`.
     pub(crate) stripped: String,
     pub(crate) body: Body,
@@ -130,6 +135,7 @@ impl Exchange {
             client,
             id: RequestId::from_random(0),
             started: Moment::default(),
+            journal: Journal::default(),
         }
     }
 
@@ -137,9 +143,11 @@ impl Exchange {
     pub(crate) fn begin(&mut self, id: RequestId, now: Moment) {
         self.id = id;
         self.started = now;
+        self.journal.begin();
         self.request.edits.clear();
         self.request.target = None;
         self.request.host = None;
+        self.request.named = 0;
         self.request.stripped.clear();
         self.request.body = self.request.head.body.into();
         if self.request.head.form == Form::Absolute && self.request.path() == "/" {
@@ -149,7 +157,7 @@ impl Exchange {
         self.response.bytes.clear();
         self.response.edits.clear();
         self.response.body = Body::Empty;
-        if self.client.trusted
+        if self.client.keeps_id
             && let Some(from_peer) = self.request.id()
         {
             self.id = from_peer;
@@ -184,6 +192,34 @@ impl Request {
     /// The path as the client sent it.
     pub(crate) fn original_path(&self) -> &str {
         text(self.head.path.of(&self.bytes))
+    }
+
+    /// The same without what only says who calls.
+    pub(crate) fn asked_path(&self) -> &str {
+        match self.original_path().get(self.named..) {
+            Some("") | None => "/",
+            Some(path) => path,
+        }
+    }
+
+    /// The query as the client sent it.
+    pub(crate) fn original_query(&self) -> Option<&str> {
+        self.head.query.map(|query| text(query.of(&self.bytes)))
+    }
+
+    /// Takes `/@orders` off the front of the path and gives `orders`, if it is there. The service sees it as a part of
+    /// `X-Forwarded-Prefix`: links it makes lead back the same way.
+    pub(crate) fn take_caller(&mut self) -> Option<String> {
+        let path = self.path();
+        // Some clients escape what needs no escape.
+        let start = ["/@", "/%40"].into_iter().find(|start| path.starts_with(start))?.len();
+        let end = path[start..].find('/').map_or(path.len(), |length| start + length);
+        let name = path[start..end].to_ascii_lowercase();
+        let (prefix, rest) = (path[..end].to_owned(), path[end..].to_owned());
+        self.set_path(if rest.is_empty() { "/" } else { &rest });
+        self.stripped.push_str(&prefix);
+        self.named = end;
+        Some(name)
     }
 
     pub(crate) fn query(&self) -> Option<&str> {

@@ -48,6 +48,8 @@ const fn same_prefix(a: u128, b: u128, bits: u8) -> bool {
 pub(crate) struct Client {
     pub(crate) address: String,
     pub(crate) trusted: bool,
+    /// The id it gives a request is kept.
+    pub(crate) keeps_id: bool,
     scheme: &'static str,
     port: u16,
     /// Everything but the host, for a peer that is not trusted.
@@ -60,7 +62,14 @@ impl Client {
         let lines = format!(
             "X-Forwarded-For: {address}\r\nX-Forwarded-Proto: {scheme}\r\nX-Forwarded-Port: {port}\r\nVia: 1.1 madang\r\n"
         );
-        Self { trusted: trusted.contains(peer.ip()), address, scheme, port, lines: lines.into_bytes() }
+        let trusted = trusted.contains(peer.ip());
+        Self { trusted, keeps_id: trusted, address, scheme, port, lines: lines.into_bytes() }
+    }
+
+    /// The same for a service of ours: the id it passes on stays the request's, so that one id finds all hops. Nothing
+    /// else it says about where a request came from is believed.
+    pub(crate) fn passing_ids_on(self) -> Self {
+        Self { keeps_id: true, ..self }
     }
 }
 

@@ -15,9 +15,12 @@ use madang_upstream::Directory;
 use tokio::sync::watch;
 
 use crate::access_log;
+use crate::api::{RequestView, StoryView, Traffic};
+use crate::kept::{self, Record, Ring};
 use crate::metrics::{self, WorkerMeters};
 use crate::settings::Settings;
 use crate::snapshot::{Side, Snapshot};
+use crate::traffic;
 use crate::worker;
 
 /// Where the gateway listens.
@@ -25,7 +28,7 @@ use crate::worker;
 pub struct Listeners {
     /// For clients: the routes of the settings. `None` when it is off.
     pub edge: Option<SocketAddr>,
-    /// For the services themselves: `/<service>/…`. `None` when it is off.
+    /// For the services themselves: `/<service>/…` and `/@<caller>/<service>/…`. `None` when it is off.
     pub egress: Option<SocketAddr>,
 }
 
@@ -58,6 +61,7 @@ pub struct Gateway {
     pub(crate) shared: Arc<Shared>,
     threads: Arc<Mutex<Vec<JoinHandle<()>>>>,
     workers: Arc<Vec<Arc<WorkerMeters>>>,
+    kept: Arc<Vec<Arc<Ring>>>,
     directory: Directory,
     addresses: Listeners,
 }
@@ -68,6 +72,7 @@ pub(crate) struct Shared {
     pub(crate) phase: watch::Sender<Phase>,
     pub(crate) access_log: Option<access_log::Writer>,
     pub(crate) connections_per_worker: usize,
+    pub(crate) workers: usize,
 }
 
 /// Where in its life the gateway is.
@@ -134,16 +139,20 @@ impl Gateway {
             phase: watch::Sender::new(Phase::Serving),
             access_log: access_log::Writer::open(&settings.access_log).map_err(StartError::AccessLog)?,
             connections_per_worker: settings.limits.connections.div_ceil(count.max(1)),
+            workers: count.max(1),
         });
         let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), count);
         let mut threads = Vec::new();
         let mut workers = Vec::new();
+        let mut kept = Vec::new();
         for (index, listeners) in bound.workers.into_iter().enumerate() {
             let meters = Arc::new(WorkerMeters::default());
             workers.push(Arc::clone(&meters));
+            let ring = Arc::new(Ring::default());
+            kept.push(Arc::clone(&ring));
             let shared = Arc::clone(&shared);
             let thread = std::thread::Builder::new().name(format!("gateway-{index}")).spawn(move || {
-                if let Err(error) = worker::run(&shared, &meters, seed.wrapping_add(index as u64), listeners) {
+                if let Err(error) = worker::run(&shared, &meters, &ring, seed.wrapping_add(index as u64), listeners) {
                     tracing::error!(worker = index, %error, "a gateway worker stopped");
                 }
             });
@@ -153,6 +162,7 @@ impl Gateway {
             shared,
             threads: Arc::new(Mutex::new(threads)),
             workers: Arc::new(workers),
+            kept: Arc::new(kept),
             directory,
             addresses: bound.addresses,
         })
@@ -195,5 +205,53 @@ impl Gateway {
     /// Writes the gateway's metrics.
     pub fn write_metrics(&self, out: &mut Exposition) {
         metrics::write(&self.workers, out);
+        out.counter("madang_gateway_kept_requests_total", "Failed and slow requests that were kept for explanation.")
+            .sample(&[], self.kept_total());
+    }
+
+    /// Who calls whom, and how often since the start.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
+        traffic::read(&self.workers, &self.shared.current.load())
+    }
+
+    /// How many requests were ever kept: when it grew, the list has changed. One load per worker.
+    #[must_use]
+    pub fn kept_total(&self) -> u64 {
+        self.kept.iter().map(|ring| ring.total.get()).sum()
+    }
+
+    /// The newest failed and slow requests, newest first; not more than `gateway.requests.keep`.
+    #[must_use]
+    pub fn kept_requests(&self, most: usize) -> Vec<RequestView> {
+        let most = most.min(self.keep());
+        kept::newest(&self.kept, most).iter().map(|record| record.view()).collect()
+    }
+
+    /// Every kept hop of the request with that id, oldest first. Empty when none is kept.
+    #[must_use]
+    pub fn story(&self, id: &str) -> Vec<StoryView> {
+        kept::of_id(&self.kept, id).iter().map(|record| record.story()).collect()
+    }
+
+    /// For somebody who asked for a request that is not kept.
+    pub(crate) fn what_is_kept(&self) -> String {
+        let keep = self.keep();
+        if keep == 0 {
+            return "`gateway.requests.keep` is 0: none is kept".to_owned();
+        }
+        let slow = madang_base::format_duration(self.shared.current.load().settings().requests.slow);
+        let rule = format!("the last {keep} requests that failed or took {slow} and more are kept");
+        let records = kept::newest(&self.kept, usize::MAX);
+        let now = madang_runtime::now();
+        let age = |record: &Record| now.since(record.started + record.duration).as_secs();
+        match records.last() {
+            None => format!("{rule}, and there was none since the start"),
+            Some(oldest) => format!("{rule}; now {}, the oldest ended {}s ago", records.len(), age(oldest)),
+        }
+    }
+
+    fn keep(&self) -> usize {
+        self.shared.current.load().settings().requests.keep
     }
 }

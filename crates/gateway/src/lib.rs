@@ -9,6 +9,8 @@
 //! * `call`, `pump` — the service's side, and the bytes both ways
 //! * `snapshot` — routes and settings, replaced as a whole between two requests
 //! * `worker`, `gateway` — the threads, and what starts and ends them
+//! * `journal`, `kept`, `story` — the calls of a request, failed and slow requests, and how they are told
+//! * `traffic` — who calls whom
 //! * `message`, `socket`, `timer` — bodies, buffers, deadlines
 //!
 //! ```no_run
@@ -34,6 +36,8 @@ mod exchange;
 mod filter;
 mod forward;
 mod gateway;
+mod journal;
+mod kept;
 mod life;
 mod message;
 mod metrics;
@@ -42,9 +46,13 @@ mod reply;
 mod settings;
 mod snapshot;
 mod socket;
+mod story;
 mod timer;
+mod traffic;
 mod worker;
 
 pub use forward::Trusted;
 pub use gateway::{Bound, Gateway, Listeners, Prepared, StartError};
-pub use settings::{AccessLog, KEYS, Limits, Policy, Retry, RouteSettings, Settings, Timeouts, To};
+pub use settings::{
+    AccessLog, KEYS, KeptRequests, Limits, Policy, Retry, RouteSettings, Settings, Timeouts, To,
+};

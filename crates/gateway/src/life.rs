@@ -9,13 +9,15 @@ use std::time::Duration;
 
 use madang_balance::EndpointId;
 use madang_base::Moment;
-use madang_upstream::{AcquireError, Freshness};
+use madang_upstream::{AcquireError, Freshness, Missed};
 
 use crate::call::{Call, CallFault};
 use crate::downstream::{After, Downstream};
 use crate::exchange::{Body, Exchange};
 use crate::filter::Flow;
 use crate::forward;
+use crate::journal::{Answer, Outcome};
+use crate::kept::Why;
 use crate::pump::{Fault, Pump};
 use crate::reply::Reply;
 use crate::snapshot::{Route, Side, View};
@@ -28,6 +30,8 @@ pub(crate) struct End {
     pub(crate) after: After,
     /// Which listener it came to.
     side: Side,
+    /// Position of the service that called, on the egress side, if it said so.
+    pub(crate) caller: Option<usize>,
     /// Position of its route among the routes of that side.
     pub(crate) route: Option<usize>,
     /// What the client got; 499 when it left before (nginx's number for it).
@@ -38,6 +42,8 @@ pub(crate) struct End {
     pub(crate) upstream: Option<std::net::SocketAddr>,
     /// Calls made.
     pub(crate) attempts: u32,
+    /// Body bytes taken from the client.
+    pub(crate) taken: u64,
     /// Body bytes handed to the client.
     pub(crate) bytes: u64,
     /// When the answer was out, if that was noted anyway.
@@ -48,7 +54,21 @@ impl End {
     /// Nothing happened yet.
     pub(crate) const fn new(side: Side) -> Self {
         let after = After::Close;
-        Self { after, side, route: None, status: 0, reason: None, upstream: None, attempts: 0, bytes: 0, at: None }
+        let (caller, route, reason, upstream) = (None, None, None, None);
+        Self { after, side, caller, route, status: 0, reason, upstream, attempts: 0, taken: 0, bytes: 0, at: None }
+    }
+
+    /// Why a request that ended like this is kept, if it is.
+    pub(crate) fn why(&self, view: &View, duration: Duration) -> Option<Why> {
+        let slow = view.settings().requests.slow;
+        match self.reason {
+            // How long an upgraded connection lasts, and who ends it, says nothing.
+            _ if self.status == 101 => None,
+            // A redirect is the only answer of the gateway's own that is not an error.
+            Some(reason) if reason != "redirect" => Some(Why::Failed),
+            _ if self.status >= 500 => Some(Why::Failed),
+            _ => (duration >= slow).then_some(Why::Slow(slow)),
+        }
     }
 }
 
@@ -71,6 +91,11 @@ pub(crate) async fn live(
 ) -> End {
     exchange.begin(worker.next_id(), madang_runtime::now());
     let mut end = End::new(side);
+    if side == Side::Egress
+        && let Some(name) = exchange.request.take_caller()
+    {
+        end.caller = view.caller(&name);
+    }
 
     // 1. Which route?
     let index = match find(view, side, exchange) {
@@ -84,13 +109,17 @@ pub(crate) async fn live(
     // 2. What do its filters say?
     let mut pump = Pump::new(&route.filters, view.settings().limits.body_bytes, exchange.started);
     if let Err(stop) = filter_request(route, downstream, exchange, &mut pump, timer, deadline).await {
+        end.taken = pump.taken;
         return stopped(worker, view, downstream, exchange, timer, stop, end).await;
     }
 
     // 3. Call the service, elsewhere again as long as that is safe, until there is an answer to give.
     let mut call = match call(worker, view, route, downstream, exchange, &mut pump, timer, deadline, &mut end).await {
         Ok(call) => call,
-        Err(stop) => return stopped(worker, view, downstream, exchange, timer, stop, end).await,
+        Err(stop) => {
+            end.taken = pump.taken;
+            return stopped(worker, view, downstream, exchange, timer, stop, end).await;
+        }
     };
     let answered = madang_runtime::now();
 
@@ -120,25 +149,34 @@ pub(crate) async fn live(
     .await;
 
     // 5. Tell the balancer, and whether the connection is good for more.
+    end.taken = pump.taken;
     end.bytes = pump.returned;
+    let answer = Some(Answer { status: end.status, at: answered });
     match rest {
         Some(Ok(())) => {
             let now = madang_runtime::now();
             end.at = Some(now);
+            if !exchange.journal.is_empty() || end.why(view, now.since(exchange.started)).is_some() {
+                exchange.journal.called(call.attempt(), now, Outcome::Answered, answer);
+            }
             call.succeed(exchange, answered, now, pump.is_sent());
             end.after = downstream.after();
         }
-        Some(Err(Fault::Call(_))) => {
+        Some(Err(Fault::Call(fault))) => {
             // The head is out: the client gets what came, and must see a cut, never a clean end.
+            exchange.journal.called(call.attempt(), madang_runtime::now(), Outcome::Cut, answer).because(fault);
             call.fail();
             end.reason = Some("upstream_cut");
             flush(downstream, timer, madang_runtime::now() + timeouts.body_idle).await;
             end.after = After::Cut;
         }
         Some(Err(Fault::ClientGone | Fault::ClientBody(_) | Fault::BodyTooLarge(_))) => {
+            exchange.journal.called(call.attempt(), madang_runtime::now(), Outcome::Abandoned, answer);
             end.reason = Some("client_gone");
         }
         None => {
+            let error = format!("no byte moved for {}", madang_base::format_duration(idle));
+            exchange.journal.called(call.attempt(), madang_runtime::now(), Outcome::Timeout, answer).because(error);
             end.reason = Some(if tunnel { "tunnel_idle" } else { "body_idle" });
             end.after = After::Cut;
         }
@@ -262,7 +300,12 @@ async fn call(
     loop {
         // A connection that its peer closed a moment ago would swallow a request that must not be sent twice.
         let freshness = if exchange.request.is_idempotent() { Freshness::Known } else { Freshness::Asked };
-        let attempt = worker.upstream.acquire(target, &route.policy.balance, freshness, &mut tried, deadline);
+        let journal = &mut exchange.journal;
+        let mut missed = |missed: Missed<'_>| {
+            journal.missed(missed.endpoint, missed.started, missed.ended, missed.error.failure.to_string());
+        };
+        let attempt =
+            worker.upstream.acquire(target, &route.policy.balance, freshness, &mut tried, deadline, &mut missed);
         let attempt = match attempt.await {
             Ok(attempt) => attempt,
             Err(error) => return Err(Stop::Reply(unreachable(&error))),
@@ -294,6 +337,9 @@ async fn call(
                     return Ok(call);
                 }
                 retries_left -= 1;
+                let now = madang_runtime::now();
+                let answer = Answer { status: exchange.response.head.status, at: now };
+                exchange.journal.called(call.attempt(), now, Outcome::Retried, Some(answer));
                 call.fail();
                 if tried.len() >= target.endpoints().ready() {
                     // Everybody had a turn; a service of one instance is asked again.
@@ -302,6 +348,12 @@ async fn call(
             }
             Some(Err(Fault::Call(fault))) => {
                 let untouched = call.written == 0;
+                let outcome = match fault {
+                    _ if untouched && reused => Outcome::Stale,
+                    CallFault::Closed | CallFault::Broken(_) => Outcome::NoAnswer,
+                    CallFault::Invalid(_) | CallFault::Unasked | CallFault::Body(_) => Outcome::Invalid,
+                };
+                exchange.journal.called(call.attempt(), madang_runtime::now(), outcome, None).because(&fault);
                 let safe = untouched || (exchange.request.is_idempotent() && !call.answering);
                 if !(safe && replayable && (untouched || replays_left > 0)) {
                     call.fail();
@@ -318,8 +370,12 @@ async fn call(
                     replays_left -= 1;
                 }
             }
-            Some(Err(fault)) => return Err(stop(fault, route)),
+            Some(Err(fault)) => {
+                exchange.journal.called(call.attempt(), madang_runtime::now(), Outcome::Abandoned, None);
+                return Err(stop(fault, route));
+            }
             None => {
+                exchange.journal.called(call.attempt(), madang_runtime::now(), Outcome::Timeout, None);
                 call.fail();
                 return Err(Stop::Reply(timed_out(route)));
             }
@@ -357,7 +413,16 @@ pub(crate) async fn respond(
     mut end: End,
 ) -> End {
     let now = madang_runtime::now();
-    reply.apply(exchange, end.route.map(|index| view.route(end.side, index).id.as_str()));
+    let hint = (view.settings().requests.keep > 0).then(|| format!("madang explain {}", exchange.id.as_str()));
+    reply.apply(exchange, end.route.map(|index| view.route(end.side, index).id.as_str()), hint.as_deref());
+    if !reply.detail().is_empty() {
+        exchange.journal.told(reply.detail());
+    }
+    if let Body::Buffered(body) = &exchange.response.body
+        && exchange.request.method_bytes() != b"HEAD"
+    {
+        end.bytes = body.len() as u64;
+    }
     forward::finish_response(exchange, &worker.date(now));
     let whole = downstream.is_body_done() && !worker.is_draining();
     downstream.begin(exchange, if whole { After::KeepAlive } else { After::Close });

@@ -8,6 +8,7 @@ use madang_base::Name;
 use madang_telemetry::{Counter, Exposition, Gauge, Histogram, Snapshot};
 
 use crate::snapshot::Side;
+use crate::traffic::Pairs;
 
 /// One worker's meters of one route.
 #[derive(Default)]
@@ -23,6 +24,8 @@ pub(crate) struct RouteMeters {
 #[derive(Default)]
 pub(crate) struct WorkerMeters {
     routes: Mutex<BTreeMap<(String, &'static str), Arc<RouteMeters>>>,
+    /// Calls between services.
+    pub(crate) pairs: Pairs,
     /// Open client connections.
     pub(crate) connections: Gauge,
     /// Client connections ever accepted.
@@ -43,16 +46,17 @@ impl RouteMeters {
         }
         self.duration.observe_alone(duration);
     }
+
+    /// Requests, those among them that got a 5xx, and the time all of them took.
+    pub(crate) fn totals(&self) -> (u64, u64, Duration) {
+        (self.classes.iter().map(Counter::get).sum(), self.classes[4].get(), self.duration.snapshot().sum())
+    }
 }
 
 impl WorkerMeters {
     /// The meters of a route, the same ones across reloads; `None` for requests no route took.
-    pub(crate) fn route(&self, route: Option<(Side, &Name)>) -> Arc<RouteMeters> {
-        let key = match route {
-            Some((Side::Edge, id)) => (id.to_string(), "edge"),
-            Some((Side::Egress, id)) => (id.to_string(), "egress"),
-            None => ("-".to_owned(), "edge"),
-        };
+    pub(crate) fn route(&self, side: Side, route: Option<&Name>) -> Arc<RouteMeters> {
+        let key = (route.map_or_else(|| "-".to_owned(), Name::to_string), side.as_str());
         Arc::clone(self.routes.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default())
     }
 }

@@ -49,7 +49,7 @@ pub(crate) struct Pump {
     response_steps: Transforms,
     held: Held,
     /// Body bytes taken from the client.
-    taken: u64,
+    pub(crate) taken: u64,
     /// Body bytes the client may send.
     most: u64,
     /// The request is wholly in the call's outbox.
@@ -120,7 +120,10 @@ impl Pump {
                     return Poll::Ready(Err(Fault::BodyTooLarge(most as u64)));
                 }
                 Poll::Ready(Ok(Flowing::More)) => self.moved = madang_runtime::now(),
-                Poll::Ready(Ok(Flowing::End)) => return Poll::Ready(Ok(())),
+                Poll::Ready(Ok(Flowing::End)) => {
+                    self.taken = body.len() as u64;
+                    return Poll::Ready(Ok(()));
+                }
             }
         }
     }

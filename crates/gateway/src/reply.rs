@@ -29,8 +29,13 @@ impl Reply {
         self
     }
 
+    /// What it says to a person; empty when it says nothing.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// Makes this the exchange's answer.
-    pub(crate) fn apply(&self, exchange: &mut Exchange, route: Option<&str>) {
+    pub(crate) fn apply(&self, exchange: &mut Exchange, route: Option<&str>, hint: Option<&str>) {
         let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, reason_phrase(self.status));
         for (name, value) in &self.headers {
             head.extend([name, ": ", value, "\r\n"]);
@@ -38,7 +43,7 @@ impl Reply {
         let mut body = Vec::new();
         if !self.detail.is_empty() {
             head.push_str("Content-Type: application/problem+json\r\n");
-            let problem = serde_json::json!({
+            let mut problem = serde_json::json!({
                 "type": "about:blank",
                 "title": reason_phrase(self.status),
                 "status": self.status,
@@ -47,6 +52,9 @@ impl Reply {
                 "route": route,
                 "request_id": exchange.id.as_str(),
             });
+            if let Some(hint) = hint {
+                problem["hint"] = hint.into();
+            }
             body = problem.to_string().into_bytes();
             body.push(b'\n');
         }

@@ -142,6 +142,8 @@ pub struct Settings {
     pub limits: Limits,
     /// `gateway.timeouts`
     pub timeouts: Timeouts,
+    /// `gateway.requests`
+    pub requests: KeptRequests,
     /// `routes`, as written.
     pub routes: Vec<RouteSettings>,
 }
@@ -180,6 +182,16 @@ pub struct Timeouts {
     pub body_idle: Duration,
     /// `tunnel` (1h): for the next byte after an upgrade, either way.
     pub tunnel_idle: Duration,
+}
+
+/// Which requests can be explained afterwards.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptRequests {
+    /// `slow` (1s): a request that takes this long, from its head to the last byte of its answer, is kept as those that
+    /// failed are. 1ms to 1d. Upgraded connections are never slow.
+    pub slow: Duration,
+    /// `keep` (500): failed and slow requests kept in memory, shared evenly by the workers; the newest stay. 0 to 10000.
+    pub keep: usize,
 }
 
 /// One route.
@@ -249,6 +261,12 @@ impl Default for Timeouts {
     }
 }
 
+impl Default for KeptRequests {
+    fn default() -> Self {
+        Self { slow: Duration::from_secs(1), keep: 500 }
+    }
+}
+
 impl Default for Policy {
     fn default() -> Self {
         Self { timeout: Duration::from_secs(30), retry: Retry::default(), balance: Balance::default() }
@@ -279,6 +297,7 @@ impl Default for Settings {
             trusted: Trusted::default(),
             limits: Limits::default(),
             timeouts: Timeouts::default(),
+            requests: KeptRequests::default(),
             routes: Vec::new(),
         }
     }
@@ -339,6 +358,12 @@ impl Settings {
             set(&mut self.timeouts.body_idle, timeouts.duration_in("body", range.clone(), problems));
             set(&mut self.timeouts.tunnel_idle, timeouts.duration_in("tunnel", range, problems));
             timeouts.finish(problems);
+        }
+        if let Some(mut requests) = gateway.table("requests", problems) {
+            let range = Duration::from_millis(1)..=Duration::from_secs(86_400);
+            set(&mut self.requests.slow, requests.duration_in("slow", range, problems));
+            set(&mut self.requests.keep, requests.integer("keep", 0..=10_000, problems));
+            requests.finish(problems);
         }
     }
 

@@ -1,6 +1,7 @@
 //! Everything a worker needs to judge requests, immutable and replaced as a whole.
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use madang_balance::Member;
@@ -12,16 +13,26 @@ use madang_upstream::{Directory, Watch};
 use crate::exchange::Request;
 use crate::filter::Filter;
 use crate::filter::strip_prefix;
-use crate::metrics::RouteMeters;
+use crate::metrics::{RouteMeters, WorkerMeters};
 use crate::settings::{Policy, Settings, To};
+use crate::traffic::PairMeters;
 
 /// Which listener a request came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Side {
     /// The clients' way in: the routes of the settings.
     Edge,
-    /// The services' way to each other, on loopback: `/<service>/…`.
+    /// The services' way to each other, on loopback: `/<service>/…`, or `/@<caller>/<service>/…`.
     Egress,
+}
+
+impl Side {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Edge => "edge",
+            Self::Egress => "egress",
+        }
+    }
 }
 
 /// A settled set of settings, routes compiled and targets connected to the directory.
@@ -89,6 +100,10 @@ impl Snapshot {
         Self { settings: settings.clone(), edge: Routes::new(edge), egress: Routes::new(egress) }
     }
 
+    pub(crate) const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     pub(crate) fn routes(&self, side: Side) -> &[Route] {
         &self.side(side).routes
     }
@@ -117,6 +132,19 @@ impl Route {
     /// Whom the route calls, for messages.
     pub(crate) fn target_name(&self) -> &str {
         self.to.strip_prefix("service://").unwrap_or(&self.to)
+    }
+
+    /// The same where it may be nobody, `-`.
+    pub(crate) fn called(&self) -> &str {
+        if self.to.is_empty() { "-" } else { self.target_name() }
+    }
+
+    /// Why it takes a request, in words.
+    pub(crate) fn why(&self) -> String {
+        match &self.origin {
+            Some(origin) => format!("it matches `{}` ({origin})", self.matches),
+            None => format!("on the egress side `{}` is the service of that name", self.matches),
+        }
     }
 }
 
@@ -159,19 +187,18 @@ pub(crate) struct View {
     pub(crate) snapshot: Arc<Snapshot>,
     edge: Vec<Arc<RouteMeters>>,
     egress: Vec<Arc<RouteMeters>>,
-    /// Requests no route took.
-    unrouted: Arc<RouteMeters>,
+    /// Requests no route took, by side.
+    unrouted: [Arc<RouteMeters>; 2],
+    /// Calls between services, by the places of caller and target among the egress routes: those that occurred.
+    pairs: RefCell<BTreeMap<(Option<usize>, Option<usize>), Arc<PairMeters>>>,
 }
 
 impl View {
-    pub(crate) fn new(
-        snapshot: Arc<Snapshot>,
-        mut meters: impl FnMut(Option<(Side, &Name)>) -> Arc<RouteMeters>,
-    ) -> Self {
-        let mut of = |side| snapshot.routes(side).iter().map(|route| meters(Some((side, &route.id)))).collect();
+    pub(crate) fn new(snapshot: Arc<Snapshot>, meters: &WorkerMeters) -> Self {
+        let of = |side| snapshot.routes(side).iter().map(|route| meters.route(side, Some(&route.id))).collect();
         let (edge, egress) = (of(Side::Edge), of(Side::Egress));
-        let unrouted = meters(None);
-        Self { snapshot, edge, egress, unrouted }
+        let unrouted = [Side::Edge, Side::Egress].map(|side| meters.route(side, None));
+        Self { snapshot, edge, egress, unrouted, pairs: RefCell::default() }
     }
 
     pub(crate) fn settings(&self) -> &Settings {
@@ -184,10 +211,31 @@ impl View {
 
     pub(crate) fn meters(&self, side: Side, index: Option<usize>) -> &RouteMeters {
         match (side, index) {
-            (_, None) => &self.unrouted,
+            (Side::Edge, None) => &self.unrouted[0],
+            (Side::Egress, None) => &self.unrouted[1],
             (Side::Edge, Some(index)) => &self.edge[index],
             (Side::Egress, Some(index)) => &self.egress[index],
         }
+    }
+
+    /// The service at that place among the egress routes.
+    pub(crate) fn service(&self, index: usize) -> Option<&Name> {
+        self.snapshot.egress.routes.get(index).map(|route| &route.id)
+    }
+
+    /// The place of a service that names itself as caller; `None` for a name nobody knows.
+    pub(crate) fn caller(&self, name: &str) -> Option<usize> {
+        self.snapshot.egress.routes.binary_search_by(|route| route.id.as_str().cmp(name)).ok()
+    }
+
+    /// This worker's count of the calls from one service to another.
+    pub(crate) fn pair(&self, meters: &WorkerMeters, caller: Option<usize>, target: Option<usize>) -> Arc<PairMeters> {
+        let mut pairs = self.pairs.borrow_mut();
+        let pair = pairs.entry((caller, target)).or_insert_with(|| {
+            let name = |index: Option<usize>| index.and_then(|index| self.service(index)).map(Name::as_str);
+            meters.pairs.of(name(caller), name(target))
+        });
+        Arc::clone(pair)
     }
 
     /// The route that takes `request`.

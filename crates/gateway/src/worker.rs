@@ -22,6 +22,7 @@ use crate::downstream::{After, Arrival, Downstream, H1};
 use crate::exchange::{Exchange, RequestId};
 use crate::forward::Client;
 use crate::gateway::{Phase, Shared};
+use crate::kept::{Record, Ring, Why};
 use crate::life::{End, live, respond};
 use crate::metrics::WorkerMeters;
 use crate::reply::Reply;
@@ -43,6 +44,7 @@ const DATE_AGE: Duration = Duration::from_millis(500);
 pub(crate) struct Worker {
     shared: Arc<Shared>,
     pub(crate) meters: Arc<WorkerMeters>,
+    kept: Arc<Ring>,
     view: RefCell<Rc<View>>,
     pub(crate) upstream: Upstream,
     random: RefCell<Random>,
@@ -60,13 +62,14 @@ pub(crate) struct Worker {
 pub(crate) fn run(
     shared: &Arc<Shared>,
     meters: &Arc<WorkerMeters>,
+    kept: &Arc<Ring>,
     seed: u64,
     listeners: Vec<(Side, std::net::TcpListener)>,
 ) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async {
-        let worker = Rc::new(Worker::new(Arc::clone(shared), Arc::clone(meters), seed));
+        let worker = Rc::new(Worker::new(Arc::clone(shared), Arc::clone(meters), Arc::clone(kept), seed));
         let mut accepting = Vec::new();
         for (side, listener) in listeners {
             let listener = TcpListener::from_std(listener)?;
@@ -135,6 +138,10 @@ async fn connection(worker: Rc<Worker>, side: Side, stream: TcpStream, peer: Soc
         return;
     }
     let client = Client::new(peer, "http", port, &worker.view().settings().trusted);
+    let client = match side {
+        Side::Edge => client,
+        Side::Egress => client.passing_ids_on(),
+    };
     let mut exchange = Exchange::new(client);
     let mut downstream = Downstream::H1(H1::new(stream));
     let mut timer = Timer::new();
@@ -221,11 +228,12 @@ async fn refuse(
 }
 
 impl Worker {
-    pub(crate) fn new(shared: Arc<Shared>, meters: Arc<WorkerMeters>, seed: u64) -> Self {
-        let view = View::new(shared.current.load_full(), |route| meters.route(route));
+    pub(crate) fn new(shared: Arc<Shared>, meters: Arc<WorkerMeters>, kept: Arc<Ring>, seed: u64) -> Self {
+        let view = View::new(shared.current.load_full(), &meters);
         Self {
             shared,
             meters,
+            kept,
             view: RefCell::new(Rc::new(view)),
             upstream: Upstream::new(seed),
             random: RefCell::new(Random::new(!seed)),
@@ -243,7 +251,7 @@ impl Worker {
         let current = self.shared.current.load();
         let mut view = self.view.borrow_mut();
         if !Arc::ptr_eq(&current, &view.snapshot) {
-            *view = Rc::new(View::new(Arc::clone(&current), |route| self.meters.route(route)));
+            *view = Rc::new(View::new(Arc::clone(&current), &self.meters));
         }
         Rc::clone(&view)
     }
@@ -283,12 +291,24 @@ impl Worker {
 
     fn record(&self, view: &View, side: Side, exchange: &Exchange, end: &End, duration: Duration) {
         view.meters(side, end.route).record(end.status, end.attempts, duration);
+        if side == Side::Egress {
+            view.pair(&self.meters, end.caller, end.route).record(end.status, duration);
+        }
+        if let Some(why) = end.why(view, duration) {
+            self.keep(view, side, exchange, end, why, duration);
+        }
         if let Some(log) = &self.shared.access_log {
             let route = end.route.map(|index| view.route(side, index).id.as_str());
             if !log.write(access_log::Line { exchange, end, route, duration }) {
                 self.meters.unlogged.inc_alone();
             }
         }
+    }
+
+    #[cold]
+    fn keep(&self, view: &View, side: Side, exchange: &Exchange, end: &End, why: Why, duration: Duration) {
+        let most = view.settings().requests.keep.div_ceil(self.shared.workers);
+        self.kept.push(Record::new(view, side, exchange, end, why, duration), most);
     }
 }
 

@@ -46,6 +46,19 @@ pub struct Attempt {
     started: Moment,
 }
 
+/// An endpoint that was picked and could not be connected to.
+#[derive(Debug)]
+pub struct Missed<'a> {
+    /// Which.
+    pub endpoint: &'a Endpoint,
+    /// When it was picked.
+    pub started: Moment,
+    /// When that was given up.
+    pub ended: Moment,
+    /// Why.
+    pub error: &'a DialError,
+}
+
 /// How an attempt went.
 #[derive(Debug, Clone, Copy)]
 pub struct Verdict {
@@ -92,7 +105,7 @@ impl Upstream {
     /// Picks an endpoint of `service` that is not in `tried` and gives a connection to it, pooled or new.
     ///
     /// An endpoint that cannot be connected to is added to `tried` and the next one is picked: nothing was sent,
-    /// so any request may do that. The endpoint of the answer is added to `tried` too.
+    /// so any request may do that, and `missed` hears of it. The endpoint of the answer is added to `tried` too.
     ///
     /// Cancel-safe: dropping the future closes a half-made connection and releases the endpoint.
     ///
@@ -105,6 +118,7 @@ impl Upstream {
         freshness: Freshness,
         tried: &mut Vec<EndpointId>,
         deadline: Moment,
+        missed: &mut dyn FnMut(Missed<'_>),
     ) -> Result<Attempt, AcquireError> {
         let mut last = None;
         loop {
@@ -131,7 +145,9 @@ impl Upstream {
                     return Ok(attempt);
                 }
                 Err(error) => {
-                    attempt.finish(Verdict::failure(madang_runtime::now()));
+                    let ended = madang_runtime::now();
+                    missed(Missed { endpoint: attempt.endpoint(), started: attempt.started, ended, error: &error });
+                    attempt.finish(Verdict::failure(ended));
                     last = Some(error);
                 }
             }

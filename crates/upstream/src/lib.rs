@@ -8,12 +8,13 @@
 //! # async fn call() -> Result<(), madang_upstream::AcquireError> {
 //! use madang_base::{Moment, Name};
 //! use madang_balance::Policy;
-//! use madang_upstream::{Directory, Freshness, Upstream, Verdict};
+//! use madang_upstream::{Directory, Freshness, Missed, Upstream, Verdict};
 //!
 //! let directory = Directory::default();
 //! let orders = directory.watch(&Name::parse("orders").expect("a valid name"));
 //! let upstream = Upstream::new(7);
-//! let attempt = upstream.acquire(&orders, &Policy::default(), Freshness::Known, &mut Vec::new(), Moment::MAX).await?;
+//! let (policy, mut tried, mut missed) = (Policy::default(), Vec::new(), |_: Missed<'_>| {});
+//! let attempt = upstream.acquire(&orders, &policy, Freshness::Known, &mut tried, Moment::MAX, &mut missed).await?;
 //! // … write to and read from `attempt.connection()` …
 //! attempt.finish(Verdict::success(madang_runtime::now()));
 //! # Ok(()) }
@@ -23,6 +24,6 @@ mod attempt;
 mod directory;
 mod pool;
 
-pub use attempt::{AcquireError, Attempt, Freshness, Upstream, Verdict};
+pub use attempt::{AcquireError, Attempt, Freshness, Missed, Upstream, Verdict};
 pub use directory::{Directory, Watch};
 pub use pool::Connection;

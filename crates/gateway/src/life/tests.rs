@@ -19,6 +19,7 @@ use crate::exchange::{Body, Direction, Exchange};
 use crate::filter::{Filter, Flow, Part, Transform};
 use crate::forward::{Client, Trusted};
 use crate::gateway::{Phase, Shared};
+use crate::kept::Ring;
 use crate::metrics::WorkerMeters;
 use crate::settings::Settings;
 use crate::snapshot::{Side, Snapshot};
@@ -42,11 +43,12 @@ fn play(service: SocketAddr, filters: Vec<Arc<dyn Filter>>, script: Vec<Play>) -
         phase: watch::Sender::new(Phase::Serving),
         access_log: None,
         connections_per_worker: 1,
+        workers: 1,
     });
     let mut downstream = Downstream::Scripted(Scripted::new(script));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let worker = Worker::new(shared, Arc::new(WorkerMeters::default()), 1);
+        let worker = Worker::new(shared, Arc::new(WorkerMeters::default()), Arc::new(Ring::default()), 1);
         let client = Client::new(([127, 0, 0, 1], 9).into(), "https", 443, &Trusted::default());
         let mut exchange = Exchange::new(client);
         let place = worker.take_place();
