@@ -21,19 +21,10 @@ pub struct Settings {
 }
 
 /// What is read here.
+#[rustfmt::skip] // a row is a line
 pub const KEYS: &[Key] = &[
-    Key::restart(
-        "admin.token",
-        "text of 16 characters or more",
-        "",
-        "what requests to the admin API must bring as `Authorization: Bearer`; needed off loopback",
-    ),
-    Key::restart(
-        "admin.hosts",
-        "text or list: `name` or `name:port`",
-        "[]",
-        "further names the admin API is reached under",
-    ),
+    Key::restart("admin.token", "text of 16 characters or more", "", "what requests to the admin API must bring as `Authorization: Bearer`; needed off loopback"),
+    Key::restart("admin.hosts", "text or list: `name` or `name:port`", "[]", "further names the admin API is reached under"),
 ];
 
 impl Settings {

@@ -57,6 +57,10 @@ pub(crate) struct Exchange {
     pub(crate) id: RequestId,
     /// When the head was complete.
     pub(crate) started: Moment,
+    /// Place of the service that called among those of the egress side, if it said who it is.
+    pub(crate) caller: Option<usize>,
+    /// Bytes of the request's body that were taken, once it ended.
+    pub(crate) taken: u64,
     /// Its calls, when they are worth noting.
     pub(crate) journal: Journal,
 }
@@ -135,6 +139,8 @@ impl Exchange {
             client,
             id: RequestId::from_random(0),
             started: Moment::default(),
+            caller: None,
+            taken: 0,
             journal: Journal::default(),
         }
     }
@@ -143,6 +149,8 @@ impl Exchange {
     pub(crate) fn begin(&mut self, id: RequestId, now: Moment) {
         self.id = id;
         self.started = now;
+        self.caller = None;
+        self.taken = 0;
         self.journal.begin();
         self.request.edits.clear();
         self.request.target = None;
@@ -300,6 +308,15 @@ impl Response {
         self.bytes.extend_from_slice(&bytes[..self.head.length]);
         self.edits.clear();
         self.body = if self.head.status == 101 { Body::Tunnel } else { self.head.body.into() };
+    }
+
+    /// Server-sent events, an answer without an end (HTML, "Server-sent events").
+    pub(crate) fn is_event_stream(&self) -> bool {
+        let mut types = self.head.fields.iter().filter(|field| field.known == Known::ContentType);
+        types.any(|field| {
+            let value = field.value.of(&self.bytes);
+            value.get(..17).is_some_and(|start| start.eq_ignore_ascii_case(b"text/event-stream"))
+        })
     }
 
     /// Replaces every field of that name, or adds it.

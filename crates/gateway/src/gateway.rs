@@ -205,8 +205,11 @@ impl Gateway {
     /// Writes the gateway's metrics.
     pub fn write_metrics(&self, out: &mut Exposition) {
         metrics::write(&self.workers, out);
-        out.counter("madang_gateway_kept_requests_total", "Failed and slow requests that were kept for explanation.")
-            .sample(&[], self.kept_total());
+        out.counter(
+            "madang_gateway_kept_requests_total",
+            "Requests that failed or were slow, kept for a while to be explained.",
+        )
+        .sample(&[], self.kept_total());
     }
 
     /// Who calls whom, and how often since the start.
@@ -247,7 +250,7 @@ impl Gateway {
         let age = |record: &Record| now.since(record.started + record.duration).as_secs();
         match records.last() {
             None => format!("{rule}, and there was none since the start"),
-            Some(oldest) => format!("{rule}; now {}, the oldest ended {}s ago", records.len(), age(oldest)),
+            Some(oldest) => format!("{rule}; now {} are, the oldest ended {}s ago", records.len(), age(oldest)),
         }
     }
 

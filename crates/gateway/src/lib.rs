@@ -53,6 +53,4 @@ mod worker;
 
 pub use forward::Trusted;
 pub use gateway::{Bound, Gateway, Listeners, Prepared, StartError};
-pub use settings::{
-    AccessLog, KEYS, KeptRequests, Limits, Policy, Retry, RouteSettings, Settings, Timeouts, To,
-};
+pub use settings::{AccessLog, KEYS, KeptRequests, Limits, Policy, Retry, RouteSettings, Settings, Timeouts, To};

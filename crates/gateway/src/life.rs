@@ -30,8 +30,6 @@ pub(crate) struct End {
     pub(crate) after: After,
     /// Which listener it came to.
     side: Side,
-    /// Position of the service that called, on the egress side, if it said so.
-    pub(crate) caller: Option<usize>,
     /// Position of its route among the routes of that side.
     pub(crate) route: Option<usize>,
     /// What the client got; 499 when it left before (nginx's number for it).
@@ -42,20 +40,20 @@ pub(crate) struct End {
     pub(crate) upstream: Option<std::net::SocketAddr>,
     /// Calls made.
     pub(crate) attempts: u32,
-    /// Body bytes taken from the client.
-    pub(crate) taken: u64,
     /// Body bytes handed to the client.
     pub(crate) bytes: u64,
     /// When the answer was out, if that was noted anyway.
     pub(crate) at: Option<Moment>,
+    /// It is known to be nothing to keep: a good answer, in time.
+    pub(crate) is_plain: bool,
 }
 
 impl End {
     /// Nothing happened yet.
     pub(crate) const fn new(side: Side) -> Self {
         let after = After::Close;
-        let (caller, route, reason, upstream) = (None, None, None, None);
-        Self { after, side, caller, route, status: 0, reason, upstream, attempts: 0, taken: 0, bytes: 0, at: None }
+        let (route, reason, upstream, at) = (None, None, None, None);
+        Self { after, side, route, status: 0, reason, upstream, attempts: 0, bytes: 0, at, is_plain: false }
     }
 
     /// Why a request that ended like this is kept, if it is.
@@ -94,7 +92,7 @@ pub(crate) async fn live(
     if side == Side::Egress
         && let Some(name) = exchange.request.take_caller()
     {
-        end.caller = view.caller(&name);
+        exchange.caller = view.caller(&name);
     }
 
     // 1. Which route?
@@ -109,7 +107,7 @@ pub(crate) async fn live(
     // 2. What do its filters say?
     let mut pump = Pump::new(&route.filters, view.settings().limits.body_bytes, exchange.started);
     if let Err(stop) = filter_request(route, downstream, exchange, &mut pump, timer, deadline).await {
-        end.taken = pump.taken;
+        exchange.taken = pump.taken;
         return stopped(worker, view, downstream, exchange, timer, stop, end).await;
     }
 
@@ -117,7 +115,7 @@ pub(crate) async fn live(
     let mut call = match call(worker, view, route, downstream, exchange, &mut pump, timer, deadline, &mut end).await {
         Ok(call) => call,
         Err(stop) => {
-            end.taken = pump.taken;
+            exchange.taken = pump.taken;
             return stopped(worker, view, downstream, exchange, timer, stop, end).await;
         }
     };
@@ -149,14 +147,15 @@ pub(crate) async fn live(
     .await;
 
     // 5. Tell the balancer, and whether the connection is good for more.
-    end.taken = pump.taken;
+    exchange.taken = pump.taken;
     end.bytes = pump.returned;
     let answer = Some(Answer { status: end.status, at: answered });
     match rest {
         Some(Ok(())) => {
             let now = madang_runtime::now();
             end.at = Some(now);
-            if !exchange.journal.is_empty() || end.why(view, now.since(exchange.started)).is_some() {
+            end.is_plain = end.why(view, now.since(exchange.started)).is_none();
+            if !(end.is_plain && exchange.journal.is_empty()) {
                 exchange.journal.called(call.attempt(), now, Outcome::Answered, answer);
             }
             call.succeed(exchange, answered, now, pump.is_sent());
@@ -301,11 +300,10 @@ async fn call(
         // A connection that its peer closed a moment ago would swallow a request that must not be sent twice.
         let freshness = if exchange.request.is_idempotent() { Freshness::Known } else { Freshness::Asked };
         let journal = &mut exchange.journal;
-        let mut missed = |missed: Missed<'_>| {
+        let missed = |missed: Missed<'_>| {
             journal.missed(missed.endpoint, missed.started, missed.ended, missed.error.failure.to_string());
         };
-        let attempt =
-            worker.upstream.acquire(target, &route.policy.balance, freshness, &mut tried, deadline, &mut missed);
+        let attempt = worker.upstream.acquire(target, &route.policy.balance, freshness, &mut tried, deadline, missed);
         let attempt = match attempt.await {
             Ok(attempt) => attempt,
             Err(error) => return Err(Stop::Reply(unreachable(&error))),

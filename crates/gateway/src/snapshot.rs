@@ -143,7 +143,7 @@ impl Route {
     pub(crate) fn why(&self) -> String {
         match &self.origin {
             Some(origin) => format!("it matches `{}` ({origin})", self.matches),
-            None => format!("on the egress side `{}` is the service of that name", self.matches),
+            None => format!("`{}` on the egress side is the service of that name", self.matches),
         }
     }
 }
@@ -182,6 +182,9 @@ fn fixed(directory: &Directory, url: &str, route: &Name, addresses: &[std::net::
     directory.fixed(url, route, members.collect())
 }
 
+/// Caller and target, by their places among the egress routes.
+type Pair = (Option<usize>, Option<usize>);
+
 /// A snapshot as one worker uses it, with that worker's own meters.
 pub(crate) struct View {
     pub(crate) snapshot: Arc<Snapshot>,
@@ -189,8 +192,8 @@ pub(crate) struct View {
     egress: Vec<Arc<RouteMeters>>,
     /// Requests no route took, by side.
     unrouted: [Arc<RouteMeters>; 2],
-    /// Calls between services, by the places of caller and target among the egress routes: those that occurred.
-    pairs: RefCell<BTreeMap<(Option<usize>, Option<usize>), Arc<PairMeters>>>,
+    /// Calls between services, those that occurred.
+    pairs: RefCell<BTreeMap<Pair, Arc<PairMeters>>>,
 }
 
 impl View {

@@ -103,7 +103,7 @@ impl Record {
         };
         match self.why {
             Why::Failed => end,
-            Why::Slow(limit) => format!("{end} {} and more is slow here.", span(limit)),
+            Why::Slow(limit) => format!("{end} {} and more is slow here.", format_duration(limit)),
         }
     }
 }
@@ -120,7 +120,7 @@ impl Why {
 impl Note {
     fn view(&self, start: Moment) -> CallView {
         CallView {
-            instance: self.instance.to_string(),
+            instance: name(&self.instance).to_owned(),
             address: self.address.to_string(),
             started_ms: millis(self.started.since(start)),
             duration_ms: millis(self.ended.since(self.started)),
@@ -134,7 +134,7 @@ impl Note {
 
     /// `to orders-1 (127.0.0.1:20001) after 120us on a new connection: answered 503 after 3ms`
     fn sentence(&self, start: Moment) -> String {
-        let mut text = format!("to {}", self.instance);
+        let mut text = format!("to {}", name(&self.instance));
         let address = self.address.to_string();
         if *self.instance != *address {
             let _ = write!(text, " ({address})");
@@ -165,8 +165,17 @@ impl Note {
     }
 }
 
+/// `0.1 ms`, `12.8 ms`, `1.25s`: below a second all in one unit, so that they can be compared at a glance.
 fn span(duration: Duration) -> String {
-    format_duration(duration)
+    if duration < Duration::from_secs(1) { format!("{:.1} ms", millis(duration)) } else { format_duration(duration) }
+}
+
+/// What an instance is called everywhere else: `orders-1#3`, its third process, is `orders-1`.
+fn name(identity: &str) -> &str {
+    match identity.rsplit_once('#') {
+        Some((name, process)) if process.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => identity,
+    }
 }
 
 fn sentence(text: &str) -> String {
@@ -177,4 +186,23 @@ fn sentence(text: &str) -> String {
 fn millis(duration: Duration) -> f64 {
     // Microseconds are exact enough and print short.
     duration.as_micros() as f64 / 1_000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instance_is_told_without_the_number_of_its_process() {
+        for (identity, expected) in [("orders-1#3", "orders-1"), ("127.0.0.1:9001", "127.0.0.1:9001"), ("a#b", "a#b")] {
+            assert_eq!(name(identity), expected);
+        }
+    }
+
+    #[test]
+    fn times_below_a_second_are_all_in_one_unit() {
+        for (nanos, expected) in [(56_440, "0.1 ms"), (12_843_000, "12.8 ms"), (1_250_000_000, "1.25s")] {
+            assert_eq!(span(Duration::from_nanos(nanos)), expected);
+        }
+    }
 }

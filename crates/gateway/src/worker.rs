@@ -292,9 +292,11 @@ impl Worker {
     fn record(&self, view: &View, side: Side, exchange: &Exchange, end: &End, duration: Duration) {
         view.meters(side, end.route).record(end.status, end.attempts, duration);
         if side == Side::Egress {
-            view.pair(&self.meters, end.caller, end.route).record(end.status, duration);
+            view.pair(&self.meters, exchange.caller, end.route).record(end.status, duration);
         }
-        if let Some(why) = end.why(view, duration) {
+        if !end.is_plain
+            && let Some(why) = end.why(view, duration)
+        {
             self.keep(view, side, exchange, end, why, duration);
         }
         if let Some(log) = &self.shared.access_log {
@@ -307,6 +309,9 @@ impl Worker {
 
     #[cold]
     fn keep(&self, view: &View, side: Side, exchange: &Exchange, end: &End, why: Why, duration: Duration) {
+        if why != Why::Failed && exchange.response.is_event_stream() {
+            return; // It lasts as long as somebody listens.
+        }
         let most = view.settings().requests.keep.div_ceil(self.shared.workers);
         self.kept.push(Record::new(view, side, exchange, end, why, duration), most);
     }

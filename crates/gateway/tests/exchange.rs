@@ -1,6 +1,7 @@
 //! Requests through a real gateway: real sockets on both sides, bytes written by hand.
 
 mod front;
+mod requests;
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};

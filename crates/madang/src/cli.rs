@@ -97,11 +97,13 @@ enum Command {
     /// Services and their instances: those Madang runs, and those that registered themselves
     #[command(before_help = "Example: madang registry ls", subcommand)]
     Registry(registry::Command),
-    /// Says what an error code means and what to do about it
+    /// Says what a code or a setting means, or what became of a request that failed or was slow
     #[command(before_help = "Example: madang explain MD0104")]
     Explain {
-        /// A code as printed with a problem; all codes are listed without one
-        code: Option<String>,
+        /// A code as printed with a problem, a key of the settings, or a request's id from `X-Request-Id`; all codes are
+        /// listed without one
+        #[arg(value_name = "CODE|KEY|REQUEST-ID")]
+        what: Option<String>,
         #[command(flatten)]
         show: Show,
     },
@@ -158,7 +160,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Scale { service, instances, show } => scale::run(&client()?, &service, instances, &show),
         Command::Route(command) => route::run(&client()?, &command),
         Command::Registry(command) => registry::run(&client()?, &command),
-        Command::Explain { code, show } => explain::run(code.as_deref(), &show),
         Command::Reference { page } => reference::run(page, Cli::command()),
+        Command::Explain { what, show } => explain::run(what.as_deref(), &show, client),
     }
 }

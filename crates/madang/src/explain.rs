@@ -1,21 +1,37 @@
-//! `madang explain CODE`: the long version of what a problem said in one line.
+//! `madang explain CODE`: the long version of what a problem said in one line. `madang explain REQUEST-ID`: what became
+//! of a request. `madang explain KEY`: a setting.
+
+mod request;
 
 use std::fmt::Write;
 
 use madang_base::{Code, nearest};
 use serde_json::{Value, json};
 
+use crate::client::Client;
 use crate::codes;
 use crate::failure::{Exit, Failure, Report};
 use crate::output::{Show, Table};
+use crate::{reference, settings};
 
-/// Explains `code`, or lists all codes.
-pub(crate) fn run(code: Option<&str>, show: &Show) -> Result<Exit, Failure> {
-    match code {
-        Some(id) => {
+/// Characters of the longest text that is taken for a code with a slip in it; ids of requests are longer.
+const LONGEST_CODE: usize = 7;
+
+/// Explains a code or a request, or lists all codes. Only a request needs a Madang that runs.
+pub(crate) fn run(
+    what: Option<&str>,
+    show: &Show,
+    client: impl FnOnce() -> Result<Client, Failure>,
+) -> Result<Exit, Failure> {
+    match what {
+        Some(id) if is_code(id) => {
             let code = find(id)?;
             show.print(&as_json(code), |_| page(code))
         }
+        Some(key) if let Some(key) = settings::keys().find(|known| known.covers(key)) => {
+            show.print(&reference::key_as_json(key), |_| reference::key_page(key))
+        }
+        Some(id) => request::run(&client()?, id, show),
         None => {
             let all: Vec<Value> = codes::all().map(as_json).collect();
             show.print(&all, |_| {
@@ -25,6 +41,10 @@ pub(crate) fn run(code: Option<&str>, show: &Show) -> Result<Exit, Failure> {
             })
         }
     }
+}
+
+fn is_code(text: &str) -> bool {
+    text.len() <= LONGEST_CODE && text.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("md"))
 }
 
 fn find(id: &str) -> Result<&'static Code, Report> {
@@ -43,8 +63,13 @@ fn as_json(code: &Code) -> Value {
 }
 
 fn page(code: &Code) -> String {
-    let mut page = format!("{}: {}\n\n", code.id, code.title);
-    for paragraph in code.explanation.split("\n\n") {
+    format!("{}: {}\n\n{}", code.id, code.title, wrapped(code.explanation))
+}
+
+/// Paragraphs in lines of less than 80 characters.
+fn wrapped(text: &str) -> String {
+    let mut page = String::new();
+    for paragraph in text.split("\n\n") {
         let mut width = 0;
         for word in paragraph.split_whitespace() {
             if width > 0 && width + word.chars().count() >= 80 {
@@ -73,6 +98,22 @@ mod tests {
         error: there is no code `MD051`
         hint: did you mean `MD0351`? `madang explain` lists all codes
         ");
+    }
+
+    #[test]
+    fn codes_and_requests_are_told_apart() {
+        for (text, expected) in [
+            ("MD0501", true),
+            ("md0501", true),
+            ("MDO501", true),
+            ("0501", false),
+            ("md", true),
+            ("e1b2c3d4e5f60718", false),
+            ("md-of-a-trusted-peer", false),
+            ("é", false),
+        ] {
+            assert_eq!(is_code(text), expected, "{text}");
+        }
     }
 
     #[test]

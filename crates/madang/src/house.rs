@@ -225,6 +225,8 @@ fn admin_api(
         .link("/v1/supervise/instances", "what runs")
         .link("/v1/gateway/routes", "where requests go")
         .link("/v1/registry/services", "who is registered")
+        .link("/v1/gateway/requests", "which requests failed or were slow")
+        .link("/v1/gateway/traffic", "who calls whom")
         .metrics(move |out| meters.write_metrics(out))
         .metrics(move |out| registered.write_metrics(out))
 }

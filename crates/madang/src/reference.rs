@@ -6,6 +6,7 @@ use std::fmt::Write;
 
 use clap::{Command, ValueEnum};
 use madang_settings::{Applies, Key};
+use serde_json::{Value, json};
 
 use crate::failure::{Exit, Failure};
 use crate::output::print;
@@ -107,6 +108,11 @@ fn add(out: &mut String, command: &mut Command) {
     let help = command.render_help().to_string();
     let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
     let _ = write!(out, "\n## {name}\n\n```text\n{}\n```\n", lines.join("\n"));
+}
+
+/// The same as [`key_page`] for programs.
+pub(crate) fn key_as_json(key: &Key) -> Value {
+    json!({ "key": key.key, "value": key.kind, "default": key.default, "applies": applies(key), "meaning": key.meaning })
 }
 
 /// What `madang explain KEY` says about a setting.

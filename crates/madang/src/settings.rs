@@ -17,33 +17,14 @@ use crate::codes;
 pub(crate) use listen::Listen;
 
 /// What is read here; the parts have lists of their own.
+#[rustfmt::skip] // a row is a line
 const OURS: &[Key] = &[
     Key::restart("name", "name", "the folder's", "the name of the whole, shown to people"),
-    Key::live(
-        "try",
-        "text or list",
-        "[]",
-        "lines `madang up` shows to try; `{gateway}`, `{egress}`, `{admin}`, `{eureka}` become URLs",
-    ),
+    Key::live("try", "text or list", "[]", "lines `madang up` shows to try; `{gateway}`, `{egress}`, `{admin}`, `{eureka}` become URLs"),
     Key::restart("listen.gateway", "address, or `off`", "\"127.0.0.1:8080\"", "what browsers and customers reach"),
-    Key::restart(
-        "listen.admin",
-        "address, or `off`",
-        "\"127.0.0.1:7070\"",
-        "the admin API; off loopback it needs `admin.token`",
-    ),
-    Key::restart(
-        "listen.egress",
-        "loopback address, or `off`",
-        "\"127.0.0.1:7071\"",
-        "where services reach each other: `/<service>/<path>`",
-    ),
-    Key::restart(
-        "listen.eureka",
-        "address, or `off`",
-        "\"127.0.0.1:8761\"",
-        "where services register themselves; off loopback it needs `registry.auth`",
-    ),
+    Key::restart("listen.admin", "address, or `off`", "\"127.0.0.1:7070\"", "the admin API; off loopback it needs `admin.token`"),
+    Key::restart("listen.egress", "loopback address, or `off`", "\"127.0.0.1:7071\"", "where services reach each other: `/<service>/<path>`"),
+    Key::restart("listen.eureka", "address, or `off`", "\"127.0.0.1:8761\"", "where services register themselves; off loopback it needs `registry.auth`"),
     Key::live("services.NAME.endpoints", "list of addresses", "", "where it runs already; instead of `command`"),
 ];
 

@@ -26,38 +26,14 @@ pub struct Settings {
 }
 
 /// What is read here.
+#[rustfmt::skip] // a row is a line
 pub const KEYS: &[Key] = &[
-    Key::restart(
-        "registry.self_preservation",
-        "true or false",
-        "true",
-        "keep instances listed when many of one service fall silent at once",
-    ),
-    Key::restart(
-        "registry.threshold",
-        "number, 0.0 to 1.0",
-        "0.85",
-        "the share of a service that must not be lost at once",
-    ),
-    Key::restart(
-        "registry.eviction_interval",
-        "duration, 100 ms to 1 h",
-        "\"1s\"",
-        "how often expired leases are removed",
-    ),
+    Key::restart("registry.self_preservation", "true or false", "true", "keep instances listed when many of one service fall silent at once"),
+    Key::restart("registry.threshold", "number, 0.0 to 1.0", "0.85", "the share of a service that must not be lost at once"),
+    Key::restart("registry.eviction_interval", "duration, 100 ms to 1 h", "\"1s\"", "how often expired leases are removed"),
     Key::restart("registry.max_instances", "1 to 1000000", "50000", "registrations taken; more get 503"),
-    Key::restart(
-        "registry.hosts",
-        "text or list: `name` or `name:port`",
-        "[]",
-        "further names the faces are reached under",
-    ),
-    Key::restart(
-        "registry.auth",
-        "`user:password`, or `none`",
-        "",
-        "Basic auth on the Eureka face; needed off loopback, where `none` leaves it open",
-    ),
+    Key::restart("registry.hosts", "text or list: `name` or `name:port`", "[]", "further names the faces are reached under"),
+    Key::restart("registry.auth", "`user:password`, or `none`", "", "Basic auth on the Eureka face; needed off loopback, where `none` leaves it open"),
 ];
 
 /// A user and a password. Shown nowhere.

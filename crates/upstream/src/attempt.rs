@@ -118,7 +118,7 @@ impl Upstream {
         freshness: Freshness,
         tried: &mut Vec<EndpointId>,
         deadline: Moment,
-        missed: &mut dyn FnMut(Missed<'_>),
+        mut missed: impl FnMut(Missed<'_>),
     ) -> Result<Attempt, AcquireError> {
         let mut last = None;
         loop {

@@ -13,8 +13,8 @@
 //! let directory = Directory::default();
 //! let orders = directory.watch(&Name::parse("orders").expect("a valid name"));
 //! let upstream = Upstream::new(7);
-//! let (policy, mut tried, mut missed) = (Policy::default(), Vec::new(), |_: Missed<'_>| {});
-//! let attempt = upstream.acquire(&orders, &policy, Freshness::Known, &mut tried, Moment::MAX, &mut missed).await?;
+//! let (policy, mut tried, missed) = (Policy::default(), Vec::new(), |_: Missed<'_>| {});
+//! let attempt = upstream.acquire(&orders, &policy, Freshness::Known, &mut tried, Moment::MAX, missed).await?;
 //! // … write to and read from `attempt.connection()` …
 //! attempt.finish(Verdict::success(madang_runtime::now()));
 //! # Ok(()) }

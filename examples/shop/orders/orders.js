@@ -36,7 +36,7 @@ const server = http.createServer(async (request, response) => {
     if (request.method === "GET" && url === "/health") content = { status: "up" };
     else if (request.method === "GET" && url === "/orders") content = { orders: latest() };
     else if (request.method === "POST" && url === "/orders") {
-      content = { order: await place(await readJson(request)) };
+      content = { order: await place(await readJson(request), request.headers["x-request-id"]) };
       status = 201;
     } else throw new Refused(404, `nothing is at ${request.method} ${url}`);
   } catch (error) {
@@ -51,10 +51,10 @@ const server = http.createServer(async (request, response) => {
   console.log(`${request.method} ${url} ${status} ${(performance.now() - started).toFixed(1)} ms${detail}${content.error ? ` ${content.error}` : ""}`);
 });
 
-async function place({ product: id, quantity }) {
+async function place({ product: id, quantity }, requestId) {
   if (typeof id !== "string" || !/^[a-z-]{1,40}$/.test(id)) throw new Refused(400, "`product` is not the id of a product");
   if (!Number.isInteger(quantity) || quantity < 1 || quantity > 99) throw new Refused(400, "`quantity` is not a number from 1 to 99");
-  const { instance: catalog, product } = await askCatalog(`/products/${id}`);
+  const { instance: catalog, product } = await askCatalog(`/products/${id}`, requestId);
   const order = {
     id: crypto.randomBytes(4).toString("hex"),
     product: product.name,
@@ -73,9 +73,10 @@ function latest() {
   return fs.readFileSync(file, "utf8").split("\n").filter(Boolean).slice(-SHOWN).reverse().map((line) => JSON.parse(line));
 }
 
-function askCatalog(url) {
+function askCatalog(url, requestId) {
+  const headers = requestId ? { "X-Request-Id": requestId } : {}; // one id for both hops: `madang explain ID` shows them
   return new Promise((resolve, reject) => {
-    const request = http.get(`${egress}/catalog${url}`, { agent, timeout: 2000 }, async (response) => {
+    const request = http.get(`${egress}/catalog${url}`, { agent, headers, timeout: 2000 }, async (response) => {
       try {
         if (response.statusCode === 404) throw new Refused(404, "the catalog has no such product");
         if (response.statusCode !== 200) throw new Refused(502, `the catalog answered ${response.statusCode}`);

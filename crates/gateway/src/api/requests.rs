@@ -68,7 +68,7 @@ pub struct StoryView {
 /// One try at one endpoint.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CallView {
-    /// The instance that was picked.
+    /// The instance that was picked, `orders-1`.
     pub instance: String,
     /// Its address.
     pub address: String,

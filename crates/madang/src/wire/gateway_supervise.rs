@@ -12,16 +12,17 @@ use crate::settings::Listen;
 /// The names of all services, as they change.
 pub(crate) type Names = watch::Receiver<Arc<BTreeSet<Name>>>;
 
-/// `MADANG_EGRESS` and `MADANG_URL_<SERVICE>` for each service unless egress is off; `MADANG_EUREKA` unless that is.
+/// `MADANG_EGRESS` and `MADANG_URL_<SERVICE>` for each service unless egress is off, with the name of the service they are for, so
+/// that the gateway knows who calls; `MADANG_EUREKA` unless that is off.
 pub(crate) fn environment(listen: &Listen, names: Names) -> Environment {
     let listen = listen.clone();
-    Box::new(move |_| variables(&listen, &names.borrow()))
+    Box::new(move |service| variables(&listen, service, &names.borrow()))
 }
 
-fn variables(listen: &Listen, names: &BTreeSet<Name>) -> Vec<(String, String)> {
+fn variables(listen: &Listen, service: &Name, names: &BTreeSet<Name>) -> Vec<(String, String)> {
     let mut all = Vec::new();
     if let Some(egress) = listen.egress {
-        let base = format!("http://{egress}");
+        let base = format!("http://{egress}/@{service}");
         all.push(("MADANG_EGRESS".to_owned(), base.clone()));
         all.extend(names.iter().map(|name| (variable(name), format!("{base}/{name}"))));
     }
@@ -47,11 +48,12 @@ mod tests {
         let address = |port: u16| Some(([127, 0, 0, 1], port).into());
         let listen = Listen { gateway: None, admin: None, egress: address(7071), eureka: address(8761) };
         let expected = [
-            ("MADANG_EGRESS", "http://127.0.0.1:7071"),
-            ("MADANG_URL_CATALOG", "http://127.0.0.1:7071/catalog"),
-            ("MADANG_URL_MY_SHOP_V2", "http://127.0.0.1:7071/my-shop.v2"),
+            ("MADANG_EGRESS", "http://127.0.0.1:7071/@orders"),
+            ("MADANG_URL_CATALOG", "http://127.0.0.1:7071/@orders/catalog"),
+            ("MADANG_URL_MY_SHOP_V2", "http://127.0.0.1:7071/@orders/my-shop.v2"),
             ("MADANG_EUREKA", "http://127.0.0.1:8761/eureka"),
         ];
-        assert_eq!(variables(&listen, &names), expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let found = variables(&listen, &Name::parse("orders").unwrap(), &names);
+        assert_eq!(found, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
     }
 }

@@ -4,6 +4,7 @@
 
 mod crash;
 mod eureka;
+mod explain;
 mod reload;
 mod stop;
 mod two;
