@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use http::HeaderMap;
 use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS,
@@ -17,9 +18,10 @@ use madang_runtime::Scope;
 use madang_serve::{Guard, http as serve_http, normalize};
 use madang_telemetry::{CONTENT_TYPE as METRICS_TYPE, Exposition};
 
+use crate::console;
 use crate::health::{self, NotReady, Readiness};
 use crate::metrics::{self, Meters};
-use crate::page::{self, Link};
+use crate::page::Link;
 use crate::settings::Settings;
 use crate::status::About;
 use crate::token::{self, Token};
@@ -52,7 +54,8 @@ pub struct Admin {
 struct Shared {
     about: About,
     ready: Readiness,
-    links: Vec<Link>,
+    /// The page at `/`.
+    index: String,
     meters: Vec<Meters>,
 }
 
@@ -89,7 +92,7 @@ impl Admin {
         self
     }
 
-    /// Adds a line to the page at `/`.
+    /// Adds a line to what the page at `/` names when it may run no script.
     #[must_use]
     pub fn link(mut self, path: &str, what: &str) -> Self {
         self.links.push(Link { path: path.to_owned(), what: what.to_owned() });
@@ -103,16 +106,16 @@ impl Admin {
         self
     }
 
-    /// Everything as one router. With a token, requests need it, except for the health.
+    /// Everything as one router. With a token, requests need it, except for the health and the console's own files.
     ///
     /// # Panics
     /// When two parts have the same route: a mistake in the program, found at its first start.
     pub fn router(self, token: Option<Token>) -> Router {
         let Self { about, ready, parts, links, meters } = self;
-        let shared = Arc::new(Shared { about, ready, links, meters });
+        let shared = Arc::new(Shared { about, ready, index: console::index(&links), meters });
         let own = Router::new()
             .route("/", get(index))
-            .route("/page.css", get(style))
+            .route(console::FILE, get(console::file))
             .route(health::LIVE, get(health::live))
             .route(health::READY, get(ready_now))
             .route("/v1/status", get(status))
@@ -151,12 +154,8 @@ impl fmt::Debug for Admin {
     }
 }
 
-async fn index(State(shared): State<Arc<Shared>>) -> Html<String> {
-    Html(page::render(&shared.about.status(), &shared.links))
-}
-
-async fn style() -> Response {
-    ([(CONTENT_TYPE, "text/css; charset=utf-8")], page::STYLE).into_response()
+async fn index(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
+    console::answer("text/html; charset=utf-8", &shared.index, &headers)
 }
 
 async fn ready_now(State(shared): State<Arc<Shared>>) -> Response {

@@ -10,7 +10,8 @@ pub const UNAUTHORIZED: Code = Code {
     id: "MD0401",
     title: "token needed",
     explanation: "The admin API of this Madang has a token (`admin.token` in the settings), and the request brought \
-        none or another one. Send it as `Authorization: Bearer TOKEN`. Only `/health/live` and `/health/ready` answer without it.",
+        none or another one. Send it as `Authorization: Bearer TOKEN`. Only `/health/live`, \
+        `/health/ready` and the files of the console answer without it.",
 };
 
 /// Not everything is up.

@@ -1,8 +1,7 @@
 //! The API and pages people and tools use, on one checked listener.
 //!
 //! Knows no concept: it mounts the routers it is handed, asks the closures it is handed, and adds what every part of
-//! the API shares: health, status, metrics, a page that says what is here, the token, and headers that keep browsers
-//! strict. Host and Origin are checked by [`madang_serve::Guard`] before anything here runs.
+//! the API shares: health, status, metrics, the token, headers that keep browsers strict, and the console at `/`. Host and Origin are checked by [`madang_serve::Guard`] before anything here runs.
 //!
 //! ```no_run
 //! use madang_admin::{Admin, Settings};
@@ -24,6 +23,7 @@
 
 mod admin;
 pub mod codes;
+mod console;
 mod health;
 mod metrics;
 mod page;

@@ -1,8 +1,4 @@
-//! The page at `/`: what runs here and where to look. No scripts; the console will take its place.
-
-use crate::status::Status;
-
-pub(crate) const STYLE: &str = include_str!("page.css");
+//! What is served here, as a list for people whose browser runs no script.
 
 /// A path and what is there.
 #[derive(Debug, Clone)]
@@ -11,24 +7,13 @@ pub(crate) struct Link {
     pub(crate) what: String,
 }
 
-pub(crate) fn render(status: &Status, links: &[Link]) -> String {
-    let Status { name, version, pid, started, .. } = status;
-    let (name, version) = (escape(name), escape(version));
-    let rows: String = links
-        .iter()
-        .map(|Link { path, what }| {
-            let (path, what) = (escape(path), escape(what));
-            format!("<dt><a href=\"{path}\">{path}</a></dt><dd>{what}</dd>\n")
-        })
-        .collect();
-    format!(
-        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width\">\n<title>{name} · Madang</title>\n\
-         <link rel=\"stylesheet\" href=\"/page.css\">\n\
-         <h1>{name}</h1>\n<p>Madang {version}, process {pid}, started {started}</p>\n\
-         <dl>\n{rows}</dl>\n\
-         <p>On the command line: <code>madang ps</code>, <code>madang logs -f</code>, <code>madang route ls</code>.</p>\n"
-    )
+/// The entries of a description list.
+pub(crate) fn list(links: &[Link]) -> String {
+    let row = |Link { path, what }: &Link| {
+        let (path, what) = (escape(path), escape(what));
+        format!("<dt><a href=\"{path}\">{path}</a></dt><dd>{what}</dd>\n")
+    };
+    links.iter().map(row).collect()
 }
 
 fn escape(text: &str) -> String {

@@ -11,8 +11,8 @@ use http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use http::{HeaderMap, StatusCode};
 use madang_serve::Problem;
 
-use crate::codes;
 use crate::health;
+use crate::{codes, console};
 
 /// A secret of 16 to 512 visible ASCII characters. Shown nowhere, also not by `Debug`.
 #[derive(Clone, PartialEq, Eq)]
@@ -80,9 +80,10 @@ fn same(secret: &[u8], given: &[u8]) -> bool {
     difference == 0
 }
 
-/// Lets a request through that brings the token, or that asks for the health alone.
+/// Lets a request through that brings the token, or that asks for the health or a file of the console alone.
 pub(crate) async fn require(State(token): State<Token>, request: Request, next: Next) -> Response {
-    if health::PATHS.contains(&request.uri().path()) || token.admits(request.headers()) {
+    let path = request.uri().path();
+    if health::PATHS.contains(&path) || console::is_open(path) || token.admits(request.headers()) {
         return next.run(request).await;
     }
     let mut response =

@@ -102,30 +102,58 @@ async fn metrics_of_all_parts_come_as_one_page() {
 }
 
 #[tokio::test]
-async fn the_page_runs_no_script_and_names_what_is_here() {
+async fn the_console_is_at_the_root_and_names_what_is_here_without_script() {
     let scope = Scope::new("test");
-    let admin = Admin::new("a<b", "1").link("/v1/services", "what runs");
+    let admin = Admin::new("shop", "1").link("/v1/<things>", "what runs");
     let address = start(admin, &Settings::default(), &scope);
     let page = look(address, "/").await;
     assert_eq!(header(&page, "content-type"), "text/html; charset=utf-8");
     let html = text(&page);
-    assert!(html.contains("<h1>a&lt;b</h1>") && !html.contains("<script"), "{html}");
-    for path in ["/health/live", "/health/ready", "/v1/status", "/metrics", "/v1/services"] {
+    for path in ["/health/live", "/health/ready", "/v1/status", "/metrics", "/v1/&lt;things&gt;"] {
         assert!(html.contains(&format!("<a href=\"{path}\">{path}</a>")), "{path} in {html}");
     }
-    assert_eq!(look(address, "/page.css").await.status(), 200);
+    for (path, media) in [
+        ("/console/app.js", "text/javascript; charset=utf-8"),
+        ("/console/i18n/ko.js", "text/javascript; charset=utf-8"),
+        ("/console/base.css", "text/css; charset=utf-8"),
+        ("/console/icon.svg", "image/svg+xml"),
+    ] {
+        let file = look(address, path).await;
+        assert_eq!((file.status().as_u16(), header(&file, "content-type")), (200, media), "{path}");
+    }
+    for path in ["/console/", "/console/nothing.js", "/console/../Cargo.toml", "/console/%2e%2e/Cargo.toml"] {
+        let answer = look(address, path).await;
+        assert_eq!((answer.status().as_u16(), &*problem(&answer).code), (404, "MD0108"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_browser_keeps_the_console_and_asks_whether_it_is_still_the_same() {
+    let scope = Scope::new("test");
+    let address = start(Admin::new("shop", "1"), &Settings::default(), &scope);
+    for path in ["/", "/console/app.js"] {
+        let first = look(address, path).await;
+        assert_eq!(header(&first, "cache-control"), "no-cache", "{path}");
+        let (tag, weak) = (header(&first, "etag").to_owned(), format!("\"x\", W/{}", header(&first, "etag")));
+        for (known, status) in [(&*tag, 304), (&weak, 304), ("\"other\"", 200)] {
+            let again = ask(address, Method::GET, path, &[("if-none-match", known)]).await;
+            assert_eq!((again.status().as_u16(), again.body().is_empty()), (status, status == 304), "{path} {known}");
+            assert_eq!(header(&again, "etag"), tag, "{path} {known}");
+        }
+    }
 }
 
 #[tokio::test]
 async fn every_answer_keeps_browsers_strict() {
     let scope = Scope::new("test");
     let address = start(Admin::new("shop", "1"), &Settings::default(), &scope);
-    for path in ["/", "/v1/status", "/metrics", "/nowhere"] {
+    for path in ["/", "/console/app.js", "/v1/status", "/metrics", "/nowhere"] {
         let answer = look(address, path).await;
         assert!(header(&answer, "content-security-policy").starts_with("default-src 'none'"), "{path}");
         assert!(header(&answer, "content-security-policy").contains("frame-ancestors 'none'"), "{path}");
         assert_eq!(header(&answer, "x-content-type-options"), "nosniff", "{path}");
-        assert_eq!(header(&answer, "cache-control"), "no-store", "{path}");
+        let keeps = if path == "/" || path.starts_with("/console/") { "no-cache" } else { "no-store" };
+        assert_eq!(header(&answer, "cache-control"), keeps, "{path}");
     }
 }
 
@@ -178,12 +206,12 @@ async fn a_page_of_another_site_changes_nothing() {
 }
 
 #[tokio::test]
-async fn with_a_token_only_the_health_is_open() {
+async fn with_a_token_only_the_health_and_the_console_are_open() {
     let scope = Scope::new("test");
     let part = Router::new().route("/v1/things", get(async || "things"));
     let address = start(Admin::new("shop", "1").mount(part), &with_token(), &scope);
     let right = format!("Bearer {SECRET}");
-    for path in ["/", "/page.css", "/v1/status", "/v1/things", "/metrics", "/nowhere", "/health/live/x"] {
+    for path in ["/v1/status", "/v1/things", "/metrics", "/nowhere", "/health/live/x", "/console", "//"] {
         for headers in [&[][..], &[("authorization", "Bearer 0123456789abcdeX")]] {
             let answer = ask(address, Method::GET, path, headers).await;
             assert_eq!((answer.status().as_u16(), &*problem(&answer).code), (401, "MD0401"), "{path} {headers:?}");
@@ -192,7 +220,7 @@ async fn with_a_token_only_the_health_is_open() {
         let answer = ask(address, Method::GET, path, &[("authorization", &right)]).await;
         assert_ne!(answer.status(), 401, "{path}");
     }
-    for path in ["/health/live", "/health/ready"] {
+    for path in ["/health/live", "/health/ready", "/", "/console/app.js"] {
         assert_eq!(look(address, path).await.status(), 200, "{path}");
     }
 }
