@@ -5,7 +5,7 @@ import { house } from "../house.js";
 import { t } from "../i18n.js";
 import { everyInstance } from "../instances.js";
 import { duration, number, percent, rate } from "../parts/format.js";
-import { picture, survey } from "../parts/picture.js";
+import { onPointed, picture, survey } from "../parts/picture.js";
 import { shownPoints, sparkline } from "../parts/sparkline.js";
 import { emptyBox, whenReady } from "../parts/states.js";
 import { mark } from "../parts/marks.js";
@@ -13,6 +13,9 @@ import { timeline } from "../parts/timeline.js";
 
 /** Events beside the picture. */
 const MOST = 60;
+
+/** With more services than this the picture gets the whole width, and the events stand below. */
+const MOST_BESIDE = 10;
 
 let width = 0;
 let changed = () => {};
@@ -34,6 +37,7 @@ export const overview = {
   key: "o",
   start(app) {
     changed = app.changed;
+    onPointed(changed);
   },
   view({ now }) {
     return whenReady(["registry", "processes", "routes"], () => {
@@ -41,7 +45,7 @@ export const overview = {
       const isEmpty = instances.size === 0 && house.routes.length === 0;
       return [
         headline(instances),
-        h("div", { key: "body", class: "overview" },
+        h("div", { key: "body", class: `overview${instances.size > MOST_BESIDE ? " is-wide" : ""}` },
           h("section", { class: "sheet overview-picture", "aria-label": t("overview.picture") },
             h("div", { key: "measure", class: "measure", mount: measured }),
             isEmpty ? emptyBox(t("overview.empty"), t("overview.empty.what"), "[services.orders]\ncommand = \"node orders.js\"") : draw(instances),

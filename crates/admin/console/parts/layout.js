@@ -9,11 +9,16 @@ export const GATEWAY = "gateway";
 
 /** Space between boxes of a layer, and the least between layers: room for a line and its number. */
 const GAP = 18;
-const LANE = 84;
+const LANE = 66;
 const LANE_DOWN = 46;
 
+/** Boxes are made narrower before layers are made fewer, and the picture higher only when neither helps. */
+const WIDTHS = [218, 196, 174, 154];
+const DEEPEST = [7, 5, 4];
+const HEIGHTS = [1, 1.5, 2];
+
 /** How far each node is from the clients. Calls that go round in a circle do not push anybody further. */
-export function depths(ids, edges) {
+export function depths(ids, edges, deepest = DEEPEST[0]) {
   const callers = new Map(ids.map((id) => [id, []]));
   for (const { from, to } of edges) if (from !== to && callers.has(from) && callers.has(to)) callers.get(to).push(from);
   for (const list of callers.values()) list.sort();
@@ -23,18 +28,19 @@ export function depths(ids, edges) {
     if (known.has(id)) return known.get(id);
     if (underway.has(id)) return 1;
     underway.add(id);
-    const deepest = Math.max(1, ...callers.get(id).filter((caller) => caller !== CLIENTS).map(depth));
+    const furthest = Math.max(1, ...callers.get(id).filter((caller) => caller !== CLIENTS).map(depth));
     underway.delete(id);
-    known.set(id, Math.min(deepest + 1, 6));
+    known.set(id, furthest + 1);
     return known.get(id);
   };
   for (const id of [...ids].sort()) depth(id);
+  for (const [id, far] of known) known.set(id, Math.min(far, deepest));
   return known;
 }
 
 /** Ids of each layer, ordered so that lines cross little. */
-export function layers(ids, edges) {
-  const depth = depths(ids, edges);
+export function layers(ids, edges, deepest) {
+  const depth = depths(ids, edges, deepest);
   const rows = [];
   for (const id of [...ids].sort()) (rows[depth.get(id)] ??= []).push(id);
   const filled = rows.filter(Boolean);
@@ -82,20 +88,25 @@ function columns(row, size, most) {
  * Gives `{ width, height, isDown, boxes: Map(id -> { x, y, width, height }) }`.
  */
 export function arrange({ ids, edges, width, height, size }) {
-  const rows = layers(ids, edges);
-  return across(rows, width, height, size) ?? down(rows, width, size);
+  const seen = new Set();
+  for (const share of HEIGHTS) {
+    for (const deepest of DEEPEST) {
+      const rows = layers(ids, edges, deepest);
+      if (seen.has(`${share} ${rows.length}`)) continue;
+      seen.add(`${share} ${rows.length}`);
+      const layout = across(rows, width, height, share, size);
+      if (layout) return layout;
+    }
+  }
+  return down(layers(ids, edges), width, size);
 }
 
-function across(rows, width, height, size) {
-  for (const boxWidth of [218, 190, 168]) {
-    for (const most of [height, height * 1.5, height * 2.5]) {
-      const all = rows.flatMap((row) => columns(row, (id) => size(id, boxWidth), most));
-      const widths = all.map((column) => Math.max(...column.map((id) => size(id, boxWidth).width)));
-      const taken = widths.reduce((sum, one) => sum + one, 0);
-      const lane = all.length > 1 ? (width - taken) / (all.length - 1) : 0;
-      if (lane < LANE && all.length > 1) continue;
-      return stand(all, widths, Math.min(lane, 220), width, height, (id) => size(id, boxWidth));
-    }
+function across(rows, width, height, share, size) {
+  for (const boxWidth of WIDTHS) {
+    const all = rows.flatMap((row) => columns(row, (id) => size(id, boxWidth), height * share));
+    const widths = all.map((column) => Math.max(...column.map((id) => size(id, boxWidth).width)));
+    const lane = (width - widths.reduce((sum, one) => sum + one, 0)) / Math.max(1, all.length - 1);
+    if (lane >= LANE) return stand(all, widths, Math.min(lane, 220), width, height, (id) => size(id, boxWidth));
   }
   return null;
 }
@@ -124,7 +135,7 @@ function stand(all, widths, lane, width, least, size) {
 }
 
 function down(rows, width, size) {
-  const beside = width >= 620 ? 3 : 2;
+  const beside = Math.max(2, Math.floor((width + GAP) / (WIDTHS.at(-1) + GAP)));
   const boxWidth = Math.min(218, (width - GAP * (beside - 1)) / beside);
   const boxes = new Map();
   let y = 0;
@@ -179,18 +190,24 @@ export function lines(layout, edges) {
 const round = (n) => Math.round(n * 10) / 10;
 
 function lineAcross(edge, from, to, a, b) {
-  const [x1, y1, x2, y2] = [from.x + from.width, from.y + a, to.x, to.y + b].map(round);
-  const isBack = x2 < x1 + 20;
-  const bend = isBack ? 70 : Math.max(36, (x2 - x1) * 0.45);
-  const path = isBack
-    ? `M${x1} ${y1} C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`
-    : `M${x1} ${y1} C${round(x1 + bend)} ${y1} ${round(x2 - bend)} ${y2} ${x2} ${y2}`;
-  return { edge, path, label: { x: x2 - 12, y: y2 - 6, anchor: "end" } };
+  const [y1, y2] = [round(from.y + a), round(to.y + b)];
+  const right = [round(from.x + from.width), round(to.x + to.width)];
+  const left = [round(from.x), round(to.x)];
+  if (left[1] >= right[0]) {
+    const bend = Math.max(30, (left[1] - right[0]) * 0.45);
+    const path = `M${right[0]} ${y1} C${round(right[0] + bend)} ${y1} ${round(left[1] - bend)} ${y2} ${left[1]} ${y2}`;
+    return { edge, path, label: { x: left[1] - 12, y: y2 - 6, anchor: "end" } };
+  }
+  // Within a layer: out and in on the same side, like a bracket. Back to an earlier layer: the short way.
+  const start = right[1] > left[0] ? right[0] : left[0];
+  const turn = start === left[0] ? -30 : 34;
+  const path = `M${start} ${y1} C${start + turn} ${y1} ${right[1] + 34} ${y2} ${right[1]} ${y2}`;
+  return { edge, path, label: { x: right[1] + 8, y: y2 - 6, anchor: "start" } };
 }
 
 function lineDown(edge, from, to, a, b) {
   const [x1, y1, x2, y2] = [from.x + a, from.y + from.height, to.x + b, to.y].map(round);
-  const bend = y2 < y1 + 20 ? 60 : Math.max(18, (y2 - y1) * 0.5);
+  const bend = y2 < y1 + 20 ? 60 : Math.min(60, Math.max(18, (y2 - y1) * 0.5));
   const path = `M${x1} ${y1} C${x1} ${round(y1 + bend)} ${x2} ${round(y2 - bend)} ${x2} ${y2}`;
   return { edge, path, label: { x: x2 + 8, y: y2 - 9, anchor: "start" } };
 }

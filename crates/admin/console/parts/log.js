@@ -61,6 +61,8 @@ export const onLogChange = (handler) => {
 function follow(element, service, instance) {
   place = element;
   waiting = [];
+  // Whoever asked for these lines wants to see them, also below a long table.
+  if (service) element.closest(".log").scrollIntoView({ block: "nearest" });
   let isFirst = true;
   const asked = () => paths.logs({ ...(service && { service }), ...(instance && { instance }), lines: isFirst ? PAST : 0, follow: "true" });
   let batch = [];

@@ -15,12 +15,33 @@ const MOST_DOTS = 360;
 /** Below it, a line shows no number. */
 const LEAST_RATE = 0.005;
 
+/** With more lines than this on a narrow screen, only the width of a line tells how busy it is. */
+const MOST_FLOWING = 24;
+
 const PAD = 14;
 const HEAD = 46;
 const SERVICE = "service://";
 
 export const serviceOf = (to) => (to.startsWith(SERVICE) ? to.slice(SERVICE.length) : to);
 const isUrl = (name) => name.includes("://");
+
+/** The box a person points at: its lines stand out. */
+let near = null;
+let changed = () => {};
+
+export const onPointed = (handler) => {
+  changed = handler;
+};
+
+function point(id) {
+  if (near === id) return;
+  near = id;
+  changed();
+}
+
+const pointing = (id) => ({
+  mouseenter: () => point(id), mouseleave: () => point(null), focusin: () => point(id), focusout: () => point(null),
+});
 
 /** What to draw, from what is known: nodes by id and the calls between them. */
 export function survey({ instances, routes, traffic }) {
@@ -59,21 +80,28 @@ export function survey({ instances, routes, traffic }) {
   return { nodes, edges: [...edges.values()] };
 }
 
-/** About how wide a text is, in pixels: letters of East Asia are as wide as they are high. */
+const pen = document.createElement("canvas").getContext("2d");
+const widths = new Map();
+
+/** Widths that are remembered; names come and go. */
+const MOST_WIDTHS = 2000;
+
+/** How wide a text is, in pixels. */
 function textWidth(text, size) {
-  let width = 0;
-  for (const letter of text) width += letter.codePointAt(0) > 0x1100 ? size : size * 0.57;
-  return width;
+  const key = `${size} ${text}`;
+  if (!widths.has(key)) {
+    if (widths.size > MOST_WIDTHS) widths.clear();
+    pen.font = `${size > 13 ? 600 : 400} ${size}px ${getComputedStyle(document.body).fontFamily}`;
+    widths.set(key, pen.measureText(text).width);
+  }
+  return widths.get(key);
 }
 
 function fitted(text, width, size) {
   if (textWidth(text, size) <= width) return text;
-  let cut = "";
-  for (const letter of text) {
-    if (textWidth(`${cut}${letter}…`, size) > width) break;
-    cut += letter;
-  }
-  return `${cut}…`;
+  const letters = [...text];
+  while (letters.length > 1 && textWidth(`${letters.join("")}…`, size) > width) letters.pop();
+  return `${letters.join("")}…`;
 }
 
 function sizeOf(node, width) {
@@ -95,38 +123,45 @@ export function picture({ house, survey: { nodes, edges }, width, height }) {
   }
   const margin = 3;
   return h("svg", {
-    class: "picture", role: "group", "aria-label": t("picture.label"),
+    class: `picture${near !== null && nodes.has(near) ? " has-near" : ""}${layout.isDown && drawn.length > MOST_FLOWING ? " is-dense" : ""}`, role: "group", "aria-label": t("picture.label"),
     width, height: layout.height + margin * 2, viewBox: `0 ${-margin} ${width} ${layout.height + margin * 2}`,
   },
   h("g", { key: "lines", "aria-hidden": "true" }, drawn.map(line)),
   h("g", { key: "boxes" }, [...layout.boxes].map(([id, box]) => drawBox(nodes.get(id), box, into.get(id), house))),
-  h("g", { key: "numbers", "aria-hidden": "true" }, drawn.map((one) => numberOf(one, layout, drawn))));
+  h("g", { key: "numbers", "aria-hidden": "true" }, numbers(drawn, layout)));
 }
 
 function line({ edge, path }) {
   const share = edge.rate > 0 ? Math.min(1, edge.failed / edge.rate) : 0;
-  const width = edge.rate < LEAST_RATE ? 1 : Math.min(7, 1.6 + Math.log2(1 + edge.rate) * 0.62);
+  const width = edge.rate < LEAST_RATE ? 1 : Math.min(5.5, 1.5 + Math.log2(1 + edge.rate) * 0.5);
   const speed = edge.rate < LEAST_RATE ? "still" : edge.rate < 3 ? "slow" : edge.rate < 40 ? "brisk" : "fast";
   const kind = share > 0.5 ? " has-failed" : "";
-  return h("g", { key: edge.key, class: `line is-${speed}${kind}` },
+  const isNear = edge.from === near || edge.to === near ? " is-near" : "";
+  return h("g", { key: edge.key, class: `line is-${speed}${kind}${isNear}` },
     h("path", { d: path, class: "line-bed", "stroke-width": width }),
     share > 0 ? h("path", { d: path, class: "line-failed", "stroke-width": Math.max(1.5, width * share) }) : null,
-    h("path", { d: path, class: "line-flow", "stroke-width": Math.max(2.4, width * 0.8) }));
+    h("path", { d: path, class: "line-flow", "stroke-width": Math.max(2.2, width * 0.66) }));
 }
 
-/** The number on a line, unless it would stand on the one before it. */
-function numberOf({ edge, label }, layout, drawn) {
-  if (edge.rate < LEAST_RATE) return null;
-  const crowd = drawn.filter((other) => other.edge.to === edge.to && other.edge.rate > edge.rate
-    && Math.abs(other.label.y - label.y) < 12 && Math.abs(other.label.x - label.x) < 40);
-  if (crowd.length > 0) return null;
-  const failed = edge.failed > 0 ? h("tspan", { class: "number-failed" }, ` ${rate(edge.failed)} ✕`) : null;
-  return h("text", { key: edge.key, class: "number", x: label.x, y: label.y, "text-anchor": label.anchor },
-    `${rate(edge.rate)}${t("unit.per_s")}`, failed);
+/** The space a number takes, for telling whether two would stand on each other. */
+const NUMBER = { width: 46, height: 11 };
+
+/** Numbers on lines, the busiest first; one that would stand on another is left out until its box is pointed at. */
+function numbers(drawn, layout) {
+  const isPointed = near !== null && layout.boxes.has(near);
+  const wanted = drawn.filter(({ edge }) => edge.rate >= LEAST_RATE && (!isPointed || edge.from === near || edge.to === near));
+  const placed = [];
+  for (const one of wanted.sort((a, b) => b.edge.rate - a.edge.rate)) {
+    const at = { x: one.label.x - (one.label.anchor === "end" ? NUMBER.width : 0), y: one.label.y };
+    if (placed.some((other) => Math.abs(other.x - at.x) < NUMBER.width && Math.abs(other.y - at.y) < NUMBER.height)) continue;
+    placed.push({ ...at, ...one });
+  }
+  return placed.map(({ edge, label }) => h("text", { key: edge.key, class: "number", x: label.x, y: label.y, "text-anchor": label.anchor },
+    `${rate(edge.rate)}${t("unit.per_s")}`, edge.failed > 0 ? h("tspan", { class: "number-failed" }, ` ${rate(edge.failed)} ✕`) : null));
 }
 
 function drawBox(node, box, flow, house) {
-  const common = { key: node.id, transform: `translate(${Math.round(box.x)} ${Math.round(box.y)})` };
+  const common = { key: node.id, on: pointing(node.id), transform: `translate(${Math.round(box.x)} ${Math.round(box.y)})` };
   switch (node.kind) {
     case "clients":
       return plainBox(common, "clients", box, t("picture.clients"), t("picture.connections", { count: number(house.traffic.connections) }));
