@@ -1,0 +1,271 @@
+"""The stage of the tests: a Eureka server, the real clients around it, and the ways to look at both.
+
+One stage serves all tests of a run, because a Java program takes seconds to start. Every test leaves it as it found it.
+Nothing here waits for a while: `eventually` looks until a fact is there, and says what it saw last when it never comes.
+"""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+BUILT = ROOT / "target" / "interop" / "eureka"
+LOGS = BUILT / "logs"
+
+# Seconds a client has without news before it is taken for dead. It renews every second, so that a machine may stop for
+# four of them.
+LEASE = 5
+
+# Every program stays within what a small test needs, and starts as fast as it can.
+JAVA = ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx192m", "-jar"]
+
+
+def eventually(fact, look, within):
+    """Calls `look` until it gives something true, and returns that. What it gave or raised last is told when it is late."""
+    deadline = time.monotonic() + within
+    while True:
+        try:
+            found = last = look()
+        except (OSError, Refused) as error:
+            found, last = None, error
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{fact}: not within {within} s; seen last: {last!r}")
+        time.sleep(0.05)  # between two looks
+
+
+class Refused(Exception):
+    """An answer that is not 2xx."""
+
+
+def ask(url, method="GET"):
+    """The body of an answer, parsed when it is JSON."""
+    request = urllib.request.Request(url, method=method, headers={"Accept": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            body = answer.read()
+            return json.loads(body) if answer.headers.get_content_type() == "application/json" else body.decode()
+    except urllib.error.HTTPError as error:
+        raise Refused(f"{method} {url}: {error.code} {error.read().decode(errors='replace').strip()}") from error
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+class Program:
+    """A process with a log file, ended with the stage at the latest."""
+
+    def __init__(self, name, command, variables=None, folder=None):
+        self.name, self.command, self.folder = name, command, folder
+        self.variables = {key: value for key, value in os.environ.items() if not key.startswith("MADANG_")}
+        self.variables.update(variables or {})
+        self.process = None
+
+    def start(self):
+        with open(LOGS / f"{self.name}.log", "ab") as log:
+            self.process = subprocess.Popen(
+                [str(word) for word in self.command],
+                env=self.variables, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            )
+        return self
+
+    def runs(self):
+        return self.process is not None and self.process.poll() is None
+
+    def stop(self):
+        """Asks it to end, waits until it has, and gives its exit code."""
+        if self.runs():
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=60)
+
+    def kill(self):
+        if self.runs():
+            self.process.kill()
+        self.process.wait()
+
+
+class Server:
+    """What Madang and the real server have in common: a Eureka face at `url`."""
+
+    def __init__(self):
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}/eureka"
+
+    def start(self):
+        self.program.start()
+        eventually("the server answers", self.listed_or_none, within=60)
+
+    def stop(self):
+        self.program.stop()
+
+    def kill_and_start_again(self, meanwhile):
+        self.program.kill()
+        meanwhile()
+        self.start()
+
+    def listed(self):
+        """All instances that are listed, by id."""
+        applications = ask(f"{self.url}/apps")["applications"]["application"]
+        return {one["instanceId"]: one for application in applications for one in application["instance"]}
+
+    def listed_or_none(self):
+        return [self.listed()]  # true when the list is empty as well
+
+    def instance(self, client):
+        """One instance as the registry has it now; the real server keeps no older answer of this one."""
+        return ask(f"{self.url}/apps/{client.service.upper()}/{client.id}")["instance"]
+
+    def override(self, client, status):
+        ask(f"{self.url}/apps/{client.service.upper()}/{client.id}/status?value={status}", "PUT")
+
+    def end_override(self, client):
+        ask(f"{self.url}/apps/{client.service.upper()}/{client.id}/status?value=UP", "DELETE")
+
+
+class Madang(Server):
+    """`madang serve` on a folder of its own."""
+
+    # Seconds until a change that the server knows has reached every client; they ask once a second.
+    patience = 30
+    # A change is in the next answer, and a restart forgets nobody.
+    exact = True
+
+    def __init__(self):
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp(prefix="madang-interop-"))
+        self.egress = f"http://127.0.0.1:{free_port()}"
+        listen = {"eureka": self.port, "egress": self.egress.rpartition(":")[2], "gateway": free_port(), "admin": free_port()}
+        lines = [f'{name} = "127.0.0.1:{port}"' for name, port in listen.items()]
+        (self.folder / "madang.toml").write_text("\n".join(["[listen]", *lines, ""]))
+        madang = os.environ.get("MADANG_BINARY") or ROOT / "target" / "debug" / "madang"
+        self.program = Program("madang", [madang, "serve"], folder=self.folder)
+
+    def stop(self):
+        super().stop()
+        shutil.rmtree(self.folder)
+
+
+class Eureka(Server):
+    """The real server, as it comes: answers up to 30 s old, nothing on disk."""
+
+    patience = 150
+    exact = False
+
+    def __init__(self):
+        super().__init__()
+        jar = BUILT / "java" / "server" / "server.jar"
+        self.program = Program("eureka", [*JAVA, jar], {"INTEROP_PORT": str(self.port)})
+
+
+class Client:
+    """A service with a real Eureka client in it. What each serves is told in interop/README.md."""
+
+    def __init__(self, service, command, server):
+        self.service = service
+        self.command = command
+        self.server = server
+        self.port = free_port()
+        self.id = f"127.0.0.1:{service}:{self.port}"
+        self.program = Program(f"{service}-{self.port}", command, {
+            "INTEROP_EUREKA": server.url, "INTEROP_SERVICE": service, "INTEROP_INSTANCE": self.id,
+            "INTEROP_PORT": str(self.port), "INTEROP_LEASE": str(LEASE),
+        })
+
+    def another(self):
+        return Client(self.service, self.command, self.server)
+
+    def ask(self, path):
+        return ask(f"http://127.0.0.1:{self.port}{path}")
+
+    def sees(self, service):
+        """The ids of all instances it would call, as it knows them."""
+        return set(self.ask(f"/seen/{service}"))
+
+    def call(self, service):
+        """The id of the instance that answered a call by name."""
+        return self.ask(f"/call/{service}")["from"]
+
+
+class Stage:
+    def __init__(self):
+        shutil.rmtree(LOGS, ignore_errors=True)
+        LOGS.mkdir(parents=True)
+        self.server = Eureka() if os.environ.get("MADANG_INTEROP_SERVER") == "eureka" else Madang()
+        self.python = Client("python", [BUILT / "venv/bin/python", HERE / "python/client.py"], self.server)
+        self.node = Client("node", ["node", HERE / "node/client.js"], self.server)
+        self.java = Client("java", [*JAVA, BUILT / "java/app/app.jar"], self.server)
+        self.clients = [self.python, self.node, self.java]
+        self.seconds = {}
+        self.started = []
+
+    def open(self):
+        self.started.append(self.server)
+        self.server.start()
+        for client in self.clients:
+            self.started.append(client.program.start())
+        for client in self.clients:
+            self.is_known_to_all(client)
+
+    def close(self):
+        for one in reversed(self.started):
+            one.stop()
+
+    def second(self, client):
+        """Another instance of the same service, known to all; the one that still runs, if there is one."""
+        second = self.seconds.get(client.service)
+        if second is None or not second.program.runs():
+            second = self.seconds[client.service] = client.another()
+            self.started.append(second.program.start())
+            self.is_known_to_all(second)
+        return second
+
+    def others(self, client):
+        return [other for other in self.clients if other.service != client.service]
+
+    def is_known_to_all(self, client):
+        self.soon(f"{client.id} is listed", lambda: client.id in self.server.listed())
+        for other in self.others(client):
+            self.soon(f"{other.service} sees {client.id}", lambda: client.id in other.sees(client.service))
+
+    def soon(self, fact, look):
+        return eventually(fact, look, within=self.server.patience)
+
+
+class Repeated:
+    """Does one thing again and again on a thread of its own until the block ends, and keeps what went wrong."""
+
+    def __init__(self, what, *arguments):
+        self.what, self.arguments = what, arguments
+        self.done, self.wrong = 0, []
+        self.ended = threading.Event()
+        self.thread = threading.Thread(target=self.run, daemon=True)
+
+    def run(self):
+        while not self.ended.wait(0.02):  # a steady pace leaves the processors to those under test
+            try:
+                self.what(*self.arguments)
+                self.done += 1
+            except Exception as error:
+                self.wrong.append(f"{type(error).__name__}: {error}")
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ended.set()
+        self.thread.join()
