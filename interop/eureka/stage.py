@@ -6,6 +6,8 @@ Nothing here waits for a while: `eventually` looks until a fact is there, and sa
 
 import json
 import os
+import random
+import re
 import shutil
 import signal
 import socket
@@ -49,11 +51,15 @@ class Refused(Exception):
     """An answer that is not 2xx."""
 
 
+# Straight to loopback, also on a machine that has a proxy.
+STRAIGHT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
 def ask(url, method="GET"):
     """The body of an answer, parsed when it is JSON."""
     request = urllib.request.Request(url, method=method, headers={"Accept": "application/json"})
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with STRAIGHT.open(request, timeout=10) as answer:
             body = answer.read()
             return json.loads(body) if answer.headers.get_content_type() == "application/json" else body.decode()
     except urllib.error.HTTPError as error:
@@ -61,9 +67,28 @@ def ask(url, method="GET"):
 
 
 def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
+    """A port that is free, and stays so until the program it is for has started.
+
+    It is below those the kernel gives to outgoing connections: one of the many calls that are made here would take it.
+    """
+    first_outgoing = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = random.randrange(10_000, max(first_outgoing, 11_000))
+        with socket.socket() as one:
+            try:
+                one.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        if port not in GIVEN:
+            GIVEN.add(port)
+            return port
+
+
+GIVEN = set()
+
+
+# Variables of whoever runs the tests that would change what is tested.
+FOREIGN = re.compile("^MADANG_|_proxy$", re.IGNORECASE)
 
 
 class Program:
@@ -71,8 +96,8 @@ class Program:
 
     def __init__(self, name, command, variables=None, folder=None):
         self.name, self.command, self.folder = name, command, folder
-        self.variables = {key: value for key, value in os.environ.items() if not key.startswith("MADANG_")}
-        self.variables.update(variables or {})
+        self.variables = {key: value for key, value in os.environ.items() if not FOREIGN.search(key)}
+        self.variables.update(variables or {}, PYTHONPATH=str(BUILT / "python"))
         self.process = None
 
     def start(self):
@@ -87,10 +112,14 @@ class Program:
         return self.process is not None and self.process.poll() is None
 
     def stop(self):
-        """Asks it to end, waits until it has, and gives its exit code."""
+        """Asks it to end, waits until it has, and gives its exit code. One that does not end is killed."""
         if self.runs():
             self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=60)
+        try:
+            return self.process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.process.wait()
 
     def kill(self):
         if self.runs():
@@ -129,6 +158,10 @@ class Server:
         """One instance as the registry has it now; the real server keeps no older answer of this one."""
         return ask(f"{self.url}/apps/{client.service.upper()}/{client.id}")["instance"]
 
+    def renewed(self, client):
+        """When it last renewed its lease, in ms; on the real server one lease later, which is when that one ends."""
+        return self.instance(client)["leaseInfo"]["lastRenewalTimestamp"]
+
     def override(self, client, status):
         ask(f"{self.url}/apps/{client.service.upper()}/{client.id}/status?value={status}", "PUT")
 
@@ -156,7 +189,7 @@ class Madang(Server):
 
     def stop(self):
         super().stop()
-        shutil.rmtree(self.folder)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class Eureka(Server):
@@ -195,6 +228,9 @@ class Client:
         """The ids of all instances it would call, as it knows them."""
         return set(self.ask(f"/seen/{service}"))
 
+    def log(self):
+        return (LOGS / f"{self.program.name}.log").read_text(errors="replace")
+
     def call(self, service):
         """The id of the instance that answered a call by name."""
         return self.ask(f"/call/{service}")["from"]
@@ -205,7 +241,7 @@ class Stage:
         shutil.rmtree(LOGS, ignore_errors=True)
         LOGS.mkdir(parents=True)
         self.server = Eureka() if os.environ.get("MADANG_INTEROP_SERVER") == "eureka" else Madang()
-        self.python = Client("python", [BUILT / "venv/bin/python", HERE / "python/client.py"], self.server)
+        self.python = Client("python", ["python3", HERE / "python/client.py"], self.server)
         self.node = Client("node", ["node", HERE / "node/client.js"], self.server)
         self.java = Client("java", [*JAVA, BUILT / "java/app/app.jar"], self.server)
         self.clients = [self.python, self.node, self.java]
@@ -221,17 +257,24 @@ class Stage:
             self.is_known_to_all(client)
 
     def close(self):
-        for one in reversed(self.started):
-            one.stop()
+        while self.started:
+            self.started.pop().stop()
 
     def second(self, client):
-        """Another instance of the same service, known to all; the one that still runs, if there is one."""
+        """Another instance of the same service, known to all; the one that runs, if there is one."""
         second = self.seconds.get(client.service)
-        if second is None or not second.program.runs():
+        if second is None:
             second = self.seconds[client.service] = client.another()
             self.started.append(second.program.start())
             self.is_known_to_all(second)
         return second
+
+    def end_second(self, client, how=Program.stop):
+        """Ends the second instance, if there is one, and waits until nobody lists or calls it."""
+        second = self.seconds.pop(client.service, None)
+        if second is not None:
+            how(second.program)
+            self.is_known_to_nobody(second)
 
     def others(self, client):
         return [other for other in self.clients if other.service != client.service]
@@ -240,6 +283,11 @@ class Stage:
         self.soon(f"{client.id} is listed", lambda: client.id in self.server.listed())
         for other in self.others(client):
             self.soon(f"{other.service} sees {client.id}", lambda: client.id in other.sees(client.service))
+
+    def is_known_to_nobody(self, client):
+        self.soon(f"{client.id} is gone from the list", lambda: client.id not in self.server.listed())
+        for other in self.others(client):
+            self.soon(f"{other.service} has lost sight of {client.id}", lambda: client.id not in other.sees(client.service))
 
     def soon(self, fact, look):
         return eventually(fact, look, within=self.server.patience)

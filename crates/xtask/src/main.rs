@@ -1,10 +1,12 @@
 //! Everything a developer runs, as `cargo xtask …`: tests, budgets, benchmarks.
 //!
 //! It knows the house only from outside, through cargo and the built program, so that it builds in seconds.
-//! [`test`] is what continuous integration calls; [`budget`] and [`bench`] print numbers beside their limits.
+//! [`test`] is what continuous integration calls; [`budget`] and [`bench`] print numbers beside their limits; [`interop`]
+//! lets programs that others wrote judge us.
 
 mod bench;
 mod budget;
+mod interop;
 mod programs;
 mod steps;
 mod test;
@@ -24,14 +26,17 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Format, clippy, unit, integration, documentation, edge and end-to-end tests, the cost of a request, one line that
-    /// counts them
+    /// Format, clippy, unit, integration, documentation, edge and end-to-end tests, real clients, the cost of a request, one
+    /// line that counts them
     Test(test::Options),
     /// How many packages, how long clean builds and a check take, each beside its limit
     Budget(budget::Options),
     /// What a request costs, alone and beside other products; raw results go to bench/results
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Real clients of the protocols Madang speaks
+    #[command(subcommand)]
+    Interop(interop::Interop),
 }
 
 fn main() -> ExitCode {
@@ -39,6 +44,7 @@ fn main() -> ExitCode {
         Task::Test(options) => test::run(&options),
         Task::Budget(options) => budget::run(&options),
         Task::Bench(bench) => bench::run(&bench),
+        Task::Interop(interop) => interop::run(&interop),
     };
     match done {
         Ok(Verdict::Good) => ExitCode::SUCCESS,

@@ -22,6 +22,12 @@ pub(crate) struct Program {
 
 pub(crate) const PYTHON: Program = Program { name: "python3", package: "python3" };
 pub(crate) const NODE: Program = Program { name: "node", package: "nodejs" };
+/// Python's package manager, called as `python3 -m pip`.
+pub(crate) const PIP: Program = Program { name: "pip3", package: "python3-pip" };
+pub(crate) const NPM: Program = Program { name: "npm", package: "npm" };
+pub(crate) const JAVA: Program = Program { name: "java", package: "default-jdk-headless" };
+pub(crate) const MAVEN: Program = Program { name: "mvn", package: "maven" };
+pub(crate) const PROMETHEUS: Program = Program { name: "prometheus", package: "prometheus" };
 pub(crate) const NGINX: Program = Program { name: "nginx", package: "nginx-light" };
 pub(crate) const WRK: Program = Program { name: "wrk", package: "wrk" };
 pub(crate) const TASKSET: Program = Program { name: "taskset", package: "util-linux" };

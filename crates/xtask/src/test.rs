@@ -9,6 +9,7 @@ use clap::Args;
 use crate::{
     Verdict,
     bench::NEEDED_FOR_COST,
+    interop::NEEDED_FOR_EUREKA,
     programs::{self, Install, NODE, PYTHON, Program},
     steps::{Show, Steps},
     workspace::{self, Packages},
@@ -30,7 +31,7 @@ pub(crate) struct Options {
     /// Format, clippy, unit and integration tests; nothing that starts the whole program, no cost
     #[arg(long)]
     quick: bool,
-    /// Runs only tests whose name holds this, and shows them; no format, no clippy, no cost
+    /// Runs only tests whose name holds this, and shows them; no format, no clippy, no real clients, no cost
     filter: Option<String>,
 }
 
@@ -41,6 +42,7 @@ pub(crate) fn run(options: &Options) -> Result<Verdict> {
     if !options.quick {
         let mut needed: Vec<_> = end_to_end.iter().flat_map(|(_, programs)| programs.iter().copied()).collect();
         if options.filter.is_none() {
+            needed.extend(NEEDED_FOR_EUREKA);
             needed.extend(NEEDED_FOR_COST);
         }
         programs::bring(&needed, Install::from_flag(options.install))?;
@@ -67,9 +69,20 @@ pub(crate) fn run(options: &Options) -> Result<Verdict> {
         }
     }
     if !options.quick && options.filter.is_none() {
+        meet_eureka_clients(&mut steps);
         measure_cost(&mut steps);
     }
     Ok(steps.finish())
+}
+
+/// Real Eureka clients, in a process of their own as well.
+fn meet_eureka_clients(steps: &mut Steps) {
+    let missing = programs::missing(NEEDED_FOR_EUREKA);
+    if missing.is_empty() {
+        steps.run("real Eureka clients", workspace::cargo().args(["xtask", "interop", "eureka"]));
+    } else {
+        steps.skip("real Eureka clients", programs::reason(&missing));
+    }
 }
 
 /// The gate on what a request costs: in a process of its own, so that what it prints is shown when it fails only.
