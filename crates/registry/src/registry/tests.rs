@@ -1,5 +1,7 @@
 //! The core, with time moved by hand.
 
+use std::time::Duration;
+
 use super::changes::MAX_CHANGES;
 use super::*;
 use crate::instance::testing::instance;

@@ -1,0 +1,129 @@
+//! From records to what readers see: the snapshot, and the changes that led to it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use madang_base::{Moment, Name};
+
+use super::record::{Record, merged_status};
+use super::{DeltaVersion, Registry, Service};
+use crate::explain::Explanation;
+use crate::instance::{Face, InstanceId};
+use crate::view::{Change, Kind, Listed, ServiceView, Snapshot};
+
+impl Registry {
+    /// What is listed now: never older than the last change.
+    pub fn snapshot(&mut self, now: Moment) -> Arc<Snapshot> {
+        if self.stale.is_empty() {
+            return Arc::clone(&self.snapshot);
+        }
+        let mut services = self.snapshot.services.clone();
+        for name in std::mem::take(&mut self.stale) {
+            let before = services.remove(&name).unwrap_or_default();
+            let after = self.list(&name, &before, now);
+            self.note_changes(&before, &after, now);
+            if !after.instances.is_empty() {
+                services.insert(name, Arc::new(after));
+            }
+        }
+        self.snapshot = Arc::new(Snapshot { revision: self.revision, services });
+        Arc::clone(&self.snapshot)
+    }
+
+    /// The changes of the last three minutes, each instance once with its latest, and the listing they lead to.
+    pub fn delta(&mut self, now: Moment) -> (Arc<Snapshot>, Vec<Change>) {
+        self.delta_version(now);
+        (Arc::clone(&self.snapshot), self.changes.latest.values().map(|(_, change)| change.clone()).collect())
+    }
+
+    /// The version of what [`Self::delta`] would give.
+    pub(crate) fn delta_version(&mut self, now: Moment) -> DeltaVersion {
+        self.snapshot(now);
+        self.changes.forget(now);
+        DeltaVersion { revision: self.revision, forgotten: self.changes.forgotten }
+    }
+
+    fn note_changes(&mut self, before: &ServiceView, after: &ServiceView, now: Moment) {
+        let gone = before.instances.iter().filter(|listed| after.get(&listed.instance.id).is_none());
+        let gone = gone.map(|listed| Change { kind: Kind::Deleted, listed: Arc::clone(listed) });
+        let same = |listed: &&Arc<Listed>| before.get(&listed.instance.id).is_some_and(|old| Arc::ptr_eq(old, listed));
+        let fresh = after.instances.iter().filter(|listed| !same(listed));
+        let fresh = fresh.map(|listed| Change { kind: listed.kind, listed: Arc::clone(listed) });
+        for change in gone.chain(fresh) {
+            self.changes.push(change, now);
+        }
+        self.changes.forget(now);
+    }
+
+    fn list(&self, name: &Name, before: &ServiceView, now: Moment) -> ServiceView {
+        let Some(service) = self.services.get(name) else { return ServiceView::default() };
+        let partners = service.partners(self.here);
+        let taken: BTreeSet<_> = partners.values().collect();
+        let mut instances: Vec<Arc<Listed>> = Vec::with_capacity(service.records.len());
+        for (key, record) in &service.records {
+            if key.1 == Face::SUPERVISE && taken.contains(&key.0) {
+                continue;
+            }
+            // Two faces with the same id are one entry in every document: the first face by name stands.
+            if instances.last().is_some_and(|last| last.instance.id == key.0) {
+                continue;
+            }
+            let partner = partners.get(&key.0).filter(|_| key.1 != Face::SUPERVISE);
+            let partner = partner.and_then(|id| service.records.get(&(id.clone(), Face::SUPERVISE)));
+            let revision = partner.map_or(record.revision, |partner| partner.revision.max(record.revision));
+            let kept = before.get(&key.0).filter(|old| {
+                let same_partner =
+                    old.supervised.as_ref().map(|one| &one.id) == partner.map(|partner| &partner.instance.id);
+                old.revision == revision && old.face == key.1 && same_partner
+            });
+            instances.push(match kept {
+                Some(kept) => Arc::clone(kept),
+                None => Arc::new(self.listed(name, service, key, record, partner, revision, now)),
+            });
+        }
+        ServiceView::new(instances)
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the parts of one row, named where it is built")]
+    fn listed(
+        &self,
+        name: &Name,
+        service: &Service,
+        key: &(InstanceId, Face),
+        record: &Record,
+        partner: Option<&Record>,
+        revision: u64,
+        now: Moment,
+    ) -> Listed {
+        let overridden = service.overrides.get(&key.0);
+        let overridden =
+            overridden.or_else(|| partner.and_then(|partner| service.overrides.get(&partner.instance.id))).cloned();
+        Listed {
+            service: name.clone(),
+            instance: Arc::clone(&record.instance),
+            face: key.1.clone(),
+            supervised: partner.map(|partner| Arc::clone(&partner.instance)),
+            status: merged_status(record, partner),
+            overridden,
+            registered_ms: record.registered_ms,
+            up_ms: record.up_ms,
+            updated_ms: if partner.is_some() { self.unix_ms(now) } else { record.updated_ms },
+            kind: record.kind,
+            revision,
+            renewed: Arc::clone(&record.renewed),
+        }
+    }
+
+    /// Everything known about one instance, and why it looks as it does.
+    #[must_use]
+    pub fn explain(&mut self, service: &Name, id: &str, now: Moment) -> Option<Explanation> {
+        let snapshot = self.snapshot(now);
+        let listed = snapshot.service(service.as_str())?.find(id)?;
+        let known = self.services.get(service)?;
+        let ids = [Some(&listed.instance.id), listed.supervised.as_ref().map(|one| &one.id)];
+        let records = known.records.iter().filter(|((id, _), _)| ids.contains(&Some(id)));
+        let records = records.map(|((_, face), record)| record.explain(face, now, known.held.is_some())).collect();
+        let preserved = known.held.map(|losses| losses.explain(self.settings.threshold));
+        Some(Explanation::new(listed, records, preserved))
+    }
+}

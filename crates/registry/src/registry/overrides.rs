@@ -1,0 +1,84 @@
+//! What operators decide about an instance, beside what it says itself.
+
+use madang_base::{Moment, Name};
+
+use super::record::{Record, effective};
+use super::{Override, Registry, UnknownInstance};
+use crate::instance::{InstanceId, Status};
+use crate::view::Kind;
+
+impl Registry {
+    /// Sets what operators decided; it holds until it is cleared, or until the instance leaves.
+    ///
+    /// # Errors
+    /// [`UnknownInstance`] when no face registered it.
+    pub fn set_override(
+        &mut self,
+        service: &Name,
+        id: &str,
+        status: Status,
+        by: &str,
+        now: Moment,
+    ) -> Result<(InstanceId, Override), UnknownInstance> {
+        let overridden = Override { status, by: by.to_owned(), at_ms: self.unix_ms(now) };
+        let id = self.touch(service, id, now, |record| record.effective = status)?;
+        if let Some(known) = self.services.get_mut(service) {
+            known.overrides.insert(id.clone(), overridden.clone());
+        }
+        Ok((id, overridden))
+    }
+
+    /// Clears it. The instance's own word counts again, or `own` when given. `None` when there was no override.
+    ///
+    /// # Errors
+    /// [`UnknownInstance`] when no face registered it.
+    pub fn clear_override(
+        &mut self,
+        service: &Name,
+        id: &str,
+        own: Option<Status>,
+        now: Moment,
+    ) -> Result<Option<InstanceId>, UnknownInstance> {
+        let known = self.services.get_mut(service);
+        let had =
+            known.is_some_and(|known| InstanceId::parse(id).is_ok_and(|id| known.overrides.remove(&id).is_some()));
+        if !had {
+            return self.exists(service, id).map(|()| None);
+        }
+        self.touch(service, id, now, |record| record.effective = own.unwrap_or(record.instance.status)).map(Some)
+    }
+
+    pub(crate) fn restore_override(&mut self, service: &Name, id: &InstanceId, overridden: Override) {
+        let Some(known) = self.services.get_mut(service) else { return };
+        for ((_, _), record) in known.records.iter_mut().filter(|((other, _), _)| other == id) {
+            record.effective = effective(record.instance.status, Some(&overridden));
+        }
+        known.overrides.insert(id.clone(), overridden);
+        self.stale.insert(service.clone());
+    }
+
+    /// Changes every face's record of one instance.
+    pub(super) fn touch(
+        &mut self,
+        service: &Name,
+        id: &str,
+        now: Moment,
+        change: impl Fn(&mut Record),
+    ) -> Result<InstanceId, UnknownInstance> {
+        self.exists(service, id)?;
+        let unix_ms = self.unix_ms(now);
+        self.revision += 1;
+        let records = self.services.get_mut(service).into_iter().flat_map(|known| known.records.iter_mut());
+        let mut found = None;
+        for ((other, _), record) in records.filter(|((other, _), _)| other.as_str() == id) {
+            change(record);
+            (record.kind, record.updated_ms, record.revision) = (Kind::Modified, unix_ms, self.revision);
+            if record.up_ms == 0 && record.effective == Status::Up {
+                record.up_ms = unix_ms;
+            }
+            found = Some(other.clone());
+        }
+        self.stale.insert(service.clone());
+        found.ok_or_else(|| UnknownInstance { service: service.to_string(), id: id.to_owned() })
+    }
+}
