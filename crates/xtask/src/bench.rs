@@ -7,6 +7,7 @@ mod gateway;
 mod load;
 mod machine;
 mod process;
+mod registry;
 mod results;
 mod statistics;
 mod strace;
@@ -25,11 +26,14 @@ pub(crate) enum Bench {
     Cost(cost::Options),
     /// Processor time of one forwarded request beside Debian's nginx
     Gateway(gateway::Options),
+    /// A registry of ten thousand instances, alone or beside the real Eureka server
+    Registry(registry::Options),
 }
 
 pub(crate) fn run(bench: &Bench) -> Result<Verdict> {
     match bench {
         Bench::Cost(options) => cost::run(options),
         Bench::Gateway(options) => gateway::run(options),
+        Bench::Registry(options) => registry::run(options),
     }
 }

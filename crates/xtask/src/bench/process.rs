@@ -56,6 +56,19 @@ impl Process {
         Ok(sum)
     }
 
+    /// Resident memory of the program itself, and of all its descendants together, in bytes.
+    pub(crate) fn memory(&self) -> Result<(u64, u64)> {
+        let all = snapshot()?;
+        let own = resident(self.child.id()).with_context(|| format!("{} has ended", self.name))?;
+        let (mut children, mut open) = (0, vec![self.child.id()]);
+        while let Some(pid) = open.pop() {
+            let next: Vec<u32> = all.iter().filter(|(_, stat)| stat.parent == pid).map(|(pid, _)| *pid).collect();
+            children += next.iter().filter_map(|pid| resident(*pid)).sum::<u64>();
+            open.extend(next);
+        }
+        Ok((own, children))
+    }
+
     /// Asks the program and its children to stop, and waits until it has.
     ///
     /// # Errors
@@ -135,6 +148,13 @@ fn snapshot() -> Result<HashMap<u32, Stat>> {
     Ok(stats.collect())
 }
 
+/// `VmRSS` of proc_pid_status(5), which is in KiB; `None` when it has ended.
+fn resident(pid: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    Some(line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()? * 1024)
+}
+
 /// proc_pid_stat(5): field 4 is the parent, 14 and 15 are user and system time. The name, field 2, stands in
 /// parentheses and may hold blanks and parentheses.
 fn parse(stat: &str) -> Option<Stat> {
@@ -157,5 +177,6 @@ mod tests {
     fn our_own_time_is_in_the_snapshot() {
         let all = snapshot().unwrap();
         assert!(all.contains_key(&std::process::id()));
+        assert!(resident(std::process::id()).unwrap() > 1 << 20);
     }
 }
