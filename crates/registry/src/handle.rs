@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use madang_base::{Moment, Name};
 use madang_runtime::{Scope, now, sleep_until};
 use madang_telemetry::Exposition;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tracing::{info, warn};
 
 use crate::checks::{self, Job};
@@ -23,6 +23,9 @@ use crate::registry::{DeltaVersion, RegisterError, Registered, Registry, Removed
 use crate::settings::Settings;
 use crate::view::{Change, ServiceView, Snapshot};
 
+/// Changes within this time wake watchers once (DESIGN §2: a wave of registrations is one new picture, not thousands).
+const COALESCE: Duration = Duration::from_millis(1);
+
 /// How long an end waits for the journal.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -34,6 +37,8 @@ pub struct Handle(Arc<Shared>);
 struct Shared {
     state: Mutex<State>,
     changed: watch::Sender<u64>,
+    /// Something changed that watchers have not been told.
+    news: Notify,
     meters: Meters,
     scope: Scope,
 }
@@ -69,6 +74,7 @@ pub fn open(folder: &Path, settings: Settings, scope: &Scope) -> Result<Handle, 
     let shared = Shared {
         state: Mutex::new(State { registry, journal }),
         changed,
+        news: Notify::new(),
         meters: Meters::default(),
         scope: scope.clone(),
     };
@@ -80,6 +86,14 @@ pub fn open(folder: &Path, settings: Settings, scope: &Scope) -> Result<Handle, 
         }
         // What was registered until the end is there after it.
         let _ = tokio::time::timeout(LAST_WORDS, evictor.ticket().settled()).await;
+    });
+    let (teller, ended) = (handle.clone(), scope.clone());
+    scope.spawn("tell-registry", async move {
+        while ended.until_cancelled(teller.0.news.notified()).await.is_some() {
+            sleep_until(now() + COALESCE).await;
+            let revision = teller.state().registry.revision();
+            teller.tell(revision);
+        }
     });
     scope.spawn("checks", checks::run(handle.clone(), scope.clone()));
     Ok(handle)
@@ -120,7 +134,12 @@ impl Handle {
         if let Some(entry) = entry {
             state.journal.append(entry);
         }
-        let revision = state.registry.revision();
+        if *self.0.changed.borrow() != state.registry.revision() {
+            self.0.news.notify_one();
+        }
+    }
+
+    fn tell(&self, revision: u64) {
         self.0.changed.send_if_modified(|known| std::mem::replace(known, revision) != revision);
     }
 
@@ -222,7 +241,8 @@ impl Handle {
             info!(%service, instance = %id, "registration removed: its process has ended");
             self.write(state, Some(Entry::Cancel { service: service.to_string(), face, id }));
         }
-        self.write(state, None);
+        // A process that is gone gets no request a moment later: this waits for nothing.
+        self.tell(state.registry.revision());
     }
 
     pub(crate) fn scope(&self) -> &Scope {

@@ -1,12 +1,12 @@
 //! What readers see: immutable views, shared, made when somebody reads after a change.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use madang_base::Name;
 
-use crate::instance::{Face, Instance, InstanceId, Status};
+use crate::instance::{Face, Instance, Status};
 use crate::registry::Override;
 
 /// What happened to a listed instance last.
@@ -70,6 +70,43 @@ pub struct ServiceView {
     pub instances: Vec<Arc<Listed>>,
     /// How many have each status, in the order of [`Status::ALL`].
     pub counts: [usize; 5],
+    /// Every alias that one of them has: who asks for one need not look at the instances of other services.
+    aliases: Aliases,
+    secure_aliases: Aliases,
+    /// Whether one of them is two records.
+    merged: bool,
+}
+
+/// Names beside the service's own; few, and mostly one.
+#[derive(Debug, Default)]
+struct Aliases(BTreeSet<Box<str>>);
+
+impl Aliases {
+    /// `texts` are lists as they were registered, comma-separated; instances of one service mostly say the same.
+    fn of<'a>(texts: impl Iterator<Item = Option<&'a String>>) -> Self {
+        let mut all = BTreeSet::new();
+        let mut last = None;
+        for text in texts.flatten().filter(|text| last.replace(*text) != Some(*text)) {
+            all.extend(text.split(',').map(Box::from));
+        }
+        Self(all)
+    }
+}
+
+/// Which port an alias is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Alias {
+    Plain,
+    Secure,
+}
+
+impl Alias {
+    fn text(self, listed: &Listed) -> Option<&String> {
+        match self {
+            Self::Plain => listed.instance.aliases.as_ref(),
+            Self::Secure => listed.instance.secure_aliases.as_ref(),
+        }
+    }
 }
 
 impl ServiceView {
@@ -78,19 +115,28 @@ impl ServiceView {
         for listed in &instances {
             counts[listed.status.index()] += 1;
         }
-        Self { instances, counts }
+        let merged = instances.iter().any(|listed| listed.supervised.is_some());
+        let aliases = |kind: Alias| Aliases::of(instances.iter().map(|listed| kind.text(listed)));
+        Self { aliases: aliases(Alias::Plain), secure_aliases: aliases(Alias::Secure), instances, counts, merged }
+    }
+
+    /// The instances that have this alias; compared with its case.
+    pub(crate) fn named<'a>(&'a self, kind: Alias, alias: &'a str) -> impl Iterator<Item = &'a Arc<Listed>> {
+        let known = match kind {
+            Alias::Plain => &self.aliases,
+            Alias::Secure => &self.secure_aliases,
+        };
+        let instances = if known.0.contains(alias) { self.instances.as_slice() } else { &[] };
+        let has = move |text: &String| text.split(',').any(|one| one == alias);
+        instances.iter().filter(move |listed| kind.text(listed).is_some_and(has))
     }
 
     /// One instance by the id of one of its records.
     #[must_use]
     pub fn find(&self, id: &str) -> Option<&Arc<Listed>> {
         let at = self.instances.binary_search_by(|listed| listed.instance.id.as_str().cmp(id));
-        at.ok().and_then(|at| self.instances.get(at)).or_else(|| self.instances.iter().find(|listed| listed.is(id)))
-    }
-
-    pub(crate) fn get(&self, id: &InstanceId) -> Option<&Arc<Listed>> {
-        let at = self.instances.binary_search_by(|listed| listed.instance.id.cmp(id)).ok()?;
-        self.instances.get(at)
+        let merged = if self.merged { self.instances.as_slice() } else { &[] };
+        at.ok().and_then(|at| self.instances.get(at)).or_else(|| merged.iter().find(|listed| listed.is(id)))
     }
 }
 

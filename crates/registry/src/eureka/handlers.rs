@@ -23,7 +23,7 @@ use super::{FACE, Options, read, replication, words, write_json, write_xml, xml}
 use crate::handle::Handle;
 use crate::instance::Status;
 use crate::registry::RegisterError;
-use crate::view::Listed;
+use crate::view::{Alias, Listed, Snapshot};
 
 /// The most bytes of a body.
 const MAX_BODY: usize = 1 << 20;
@@ -132,14 +132,8 @@ impl Shared {
             Target::AnyInstance(id) => {
                 one(snapshot.services().find_map(|(_, view)| view.find(id)).map(|listed| &**listed), key)
             }
-            Target::Vip(vip) => {
-                let matches = |listed: &Listed| has_alias(listed.instance.aliases.as_ref(), vip);
-                whole(documents::subset(&pick(&snapshot, matches), key), key)
-            }
-            Target::SecureVip(vip) => {
-                let matches = |listed: &Listed| has_alias(listed.instance.secure_aliases.as_ref(), vip);
-                whole(documents::subset(&pick(&snapshot, matches), key), key)
-            }
+            Target::Vip(vip) => whole(documents::subset(&named(&snapshot, Alias::Plain, vip), key), key),
+            Target::SecureVip(vip) => whole(documents::subset(&named(&snapshot, Alias::Secure, vip), key), key),
             Target::ServerStatus => text(server_status(snapshot.len(), key.format), key),
             Target::Overrides => {
                 text(overrides(&pick(&snapshot, |listed| listed.overridden.is_some()), key.format), key)
@@ -258,11 +252,11 @@ fn with_name(app: &str, then: impl FnOnce(&Name) -> Response) -> Response {
     Name::parse(app).map_or_else(|_| empty(StatusCode::NOT_FOUND), |name| then(&name))
 }
 
-fn has_alias(aliases: Option<&String>, wanted: &str) -> bool {
-    aliases.is_some_and(|aliases| aliases.split(',').any(|alias| alias == wanted))
+fn named<'a>(snapshot: &'a Snapshot, kind: Alias, vip: &'a str) -> Vec<&'a Listed> {
+    snapshot.services().flat_map(|(_, view)| view.named(kind, vip)).map(|listed| &**listed).collect()
 }
 
-fn pick(snapshot: &crate::view::Snapshot, matches: impl Fn(&Listed) -> bool) -> Vec<&Listed> {
+fn pick(snapshot: &Snapshot, matches: impl Fn(&Listed) -> bool) -> Vec<&Listed> {
     let all = snapshot.services().flat_map(|(_, view)| view.instances.iter().map(|listed| &**listed));
     all.filter(|listed| matches(listed)).collect()
 }

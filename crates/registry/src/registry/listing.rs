@@ -1,5 +1,6 @@
 //! From records to what readers see: the snapshot, and the changes that led to it.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -44,12 +45,7 @@ impl Registry {
     }
 
     fn note_changes(&mut self, before: &ServiceView, after: &ServiceView, now: Moment) {
-        let gone = before.instances.iter().filter(|listed| after.get(&listed.instance.id).is_none());
-        let gone = gone.map(|listed| Change { kind: Kind::Deleted, listed: Arc::clone(listed) });
-        let same = |listed: &&Arc<Listed>| before.get(&listed.instance.id).is_some_and(|old| Arc::ptr_eq(old, listed));
-        let fresh = after.instances.iter().filter(|listed| !same(listed));
-        let fresh = fresh.map(|listed| Change { kind: listed.kind, listed: Arc::clone(listed) });
-        for change in gone.chain(fresh) {
+        for change in differences(&before.instances, &after.instances) {
             self.changes.push(change, now);
         }
         self.changes.forget(now);
@@ -60,6 +56,8 @@ impl Registry {
         let partners = service.partners(self.here);
         let taken: BTreeSet<_> = partners.values().collect();
         let mut instances: Vec<Arc<Listed>> = Vec::with_capacity(service.records.len());
+        // Records and rows are both sorted by id.
+        let mut rows = before.instances.iter().peekable();
         for (key, record) in &service.records {
             if key.1 == Face::SUPERVISE && taken.contains(&key.0) {
                 continue;
@@ -71,7 +69,8 @@ impl Registry {
             let partner = partners.get(&key.0).filter(|_| key.1 != Face::SUPERVISE);
             let partner = partner.and_then(|id| service.records.get(&(id.clone(), Face::SUPERVISE)));
             let revision = partner.map_or(record.revision, |partner| partner.revision.max(record.revision));
-            let kept = before.get(&key.0).filter(|old| {
+            while rows.next_if(|old| old.instance.id < key.0).is_some() {}
+            let kept = rows.next_if(|old| old.instance.id == key.0).filter(|old| {
                 let same_partner =
                     old.supervised.as_ref().map(|one| &one.id) == partner.map(|partner| &partner.instance.id);
                 old.revision == revision && old.face == key.1 && same_partner
@@ -125,5 +124,31 @@ impl Registry {
         let records = records.map(|((_, face), record)| record.explain(face, now, known.held.is_some())).collect();
         let preserved = known.held.map(|losses| losses.explain(self.settings.threshold));
         Some(Explanation::new(listed, records, preserved))
+    }
+}
+
+/// What leads from one listing to the next, both sorted by id.
+fn differences(before: &[Arc<Listed>], after: &[Arc<Listed>]) -> Vec<Change> {
+    let (mut before, mut after) = (before.iter().peekable(), after.iter().peekable());
+    let mut found = Vec::new();
+    loop {
+        let order = match (before.peek(), after.peek()) {
+            (Some(old), Some(new)) if Arc::ptr_eq(old, new) => {
+                (before.next(), after.next());
+                continue;
+            }
+            (Some(old), Some(new)) => old.instance.id.cmp(&new.instance.id),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => return found,
+        };
+        // The same id in both is a change of one, and only its new row is told.
+        let gone = if order.is_le() { before.next() } else { None };
+        let fresh = if order.is_ge() { after.next() } else { None };
+        found.extend(match (gone, fresh) {
+            (_, Some(listed)) => Some(Change { kind: listed.kind, listed: Arc::clone(listed) }),
+            (Some(listed), None) => Some(Change { kind: Kind::Deleted, listed: Arc::clone(listed) }),
+            (None, None) => None,
+        });
     }
 }
