@@ -3,12 +3,13 @@
 //! `docs/concepts/instance.md` says where each field of each protocol goes. Checked once, when it is registered.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use crate::pairs::Pairs;
 
 /// The identity of an instance within its service. Case-sensitive; 1 to 255 bytes without control characters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -256,7 +257,7 @@ pub struct Instance {
     /// How long it stays listed without news.
     pub terms: Terms,
     /// Free pairs: at most [`Instance::MAX_KEYS`] and [`Instance::MAX_METADATA`] bytes.
-    pub metadata: BTreeMap<String, String>,
+    pub metadata: Pairs,
     /// A group of services it belongs to.
     pub group: Option<String>,
     /// Other names of the service on the plain port, comma-separated as given.
@@ -271,7 +272,7 @@ pub struct Instance {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<Check>,
     /// What its face must give back unchanged and nobody else reads.
-    pub notes: BTreeMap<String, String>,
+    pub notes: Pairs,
 }
 
 /// Why an instance is not taken.
@@ -325,9 +326,8 @@ impl Instance {
             ("secure health page", pages.secure_health.as_ref()),
             ("check", self.check_path()),
         ];
-        let notes = self.notes.iter().map(|(key, value)| (key.as_str(), Some(value)));
-        for (field, text) in texts.into_iter().chain(notes) {
-            let text = text.map_or("", String::as_str);
+        let texts = texts.into_iter().map(|(field, text)| (field, text.map_or("", String::as_str)));
+        for (field, text) in texts.chain(self.notes.iter()) {
             if text.len() > Self::MAX_TEXT {
                 return Err(InvalidInstance::TooLong { field: field.to_owned(), max: Self::MAX_TEXT });
             }
@@ -354,28 +354,27 @@ impl Instance {
     pub fn bytes(&self) -> usize {
         /// The structs around one record, and the entry of a map.
         const BASE: usize = 1024;
-        const PAIR: usize = 64;
+        const PAIR: usize = 8;
         let texts = [Some(&self.host), Some(&self.address), self.group.as_ref(), self.aliases.as_ref()];
         let pages = &self.pages;
         let more = [self.secure_aliases.as_ref(), pages.home.as_ref(), pages.status.as_ref(), pages.health.as_ref()];
         let texts = texts.into_iter().chain(more).chain([pages.secure_health.as_ref(), self.check_path()]);
         let texts: usize = texts.flatten().map(String::len).sum();
-        let pairs = self.metadata.iter().chain(&self.notes);
-        BASE + texts + pairs.map(|(key, value)| PAIR + key.len() + value.len()).sum::<usize>()
+        let pairs = [&self.metadata, &self.notes].map(|pairs| PAIR * pairs.len() + pairs.bytes());
+        BASE + texts + pairs.iter().sum::<usize>()
     }
 
     fn check_metadata(&self) -> Result<(), InvalidInstance> {
         let all = [&self.metadata, &self.notes];
-        let keys = all.iter().map(|map| map.len()).max().unwrap_or_default();
+        let keys = all.iter().map(|pairs| pairs.len()).max().unwrap_or_default();
         if keys > Self::MAX_KEYS {
             return Err(InvalidInstance::Keys(keys));
         }
-        let size = |map: &BTreeMap<String, String>| map.iter().map(|(key, value)| key.len() + value.len()).sum();
-        let bytes: usize = all.iter().map(|map| size(map)).max().unwrap_or_default();
+        let bytes = all.iter().map(|pairs| pairs.bytes()).max().unwrap_or_default();
         if bytes > Self::MAX_METADATA {
             return Err(InvalidInstance::Metadata(bytes));
         }
-        for (key, value) in &self.metadata {
+        for (key, value) in self.metadata.iter() {
             no_control("metadata key", key)?;
             // A value may have lines.
             let lines = |c: char| matches!(c, '\t' | '\n' | '\r');
@@ -410,14 +409,14 @@ pub(crate) mod testing {
             secure_port: Port { number: 443, enabled: false },
             status: Status::Up,
             terms: Terms::default(),
-            metadata: BTreeMap::new(),
+            metadata: Pairs::new(),
             group: None,
             aliases: None,
             secure_aliases: None,
             pages: Pages::default(),
             stamp_ms: 0,
             check: None,
-            notes: BTreeMap::new(),
+            notes: Pairs::new(),
         }
     }
 }
@@ -431,7 +430,7 @@ mod tests {
     fn what_no_document_can_carry_is_refused() {
         let with = |key: &str, value: &str| {
             let mut one = instance("a", 1);
-            one.metadata.insert(key.to_owned(), value.to_owned());
+            one.metadata = Pairs::from([(key.to_owned(), value.to_owned())]);
             one.check()
         };
         assert_eq!(with("zone", "a\nb"), Ok(()));

@@ -180,13 +180,14 @@ impl Journal {
         Ok((Self { folder, log, generation, length, snapshot_bytes, behind: false, buffer: Vec::new() }, entries))
     }
 
-    /// Appends one entry. After a failure entries are skipped until a compaction has written everything again.
-    pub(crate) fn append(&mut self, entry: &Entry) -> io::Result<()> {
+    /// Appends entries in one write. After a failure entries are skipped until a compaction has written everything again.
+    pub(crate) fn append(&mut self, entries: &[Entry]) -> io::Result<()> {
         if self.behind {
             return Err(io::Error::other("an earlier registration is not on disk yet"));
         }
         self.buffer.clear();
-        push(&mut self.buffer, entry);
+        self.buffer.shrink_to(MAX_ENTRY);
+        entries.iter().for_each(|entry| push(&mut self.buffer, entry));
         let written = self.log.write_all(&self.buffer);
         match &written {
             Ok(()) => self.length += self.buffer.len() as u64,
@@ -325,7 +326,7 @@ mod tests {
     fn written(entries: &[Entry]) -> (tempfile::TempDir, Vec<u8>) {
         let folder = tempfile::tempdir().unwrap();
         let (mut journal, _) = Journal::open(folder.path()).unwrap();
-        entries.iter().for_each(|entry| journal.append(entry).unwrap());
+        entries.iter().for_each(|entry| journal.append(std::slice::from_ref(entry)).unwrap());
         let bytes = fs::read(folder.path().join("registry.log")).unwrap();
         (folder, bytes)
     }
@@ -340,7 +341,7 @@ mod tests {
             let (mut journal, found) = Journal::open(folder.path()).unwrap();
             let expected = if cut == bytes.len() { 2 } else { usize::from(cut >= second) };
             assert_eq!(found, all[..expected], "cut at {cut}");
-            journal.append(&register("c")).unwrap();
+            journal.append(&[register("c")]).unwrap();
             let (_, found) = Journal::open(folder.path()).unwrap();
             assert_eq!(found.len(), expected + 1, "cut at {cut}, and written on");
         }
@@ -358,7 +359,7 @@ mod tests {
             fs::write(folder.path().join("registry.log"), &padded).unwrap();
             let (mut journal, found) = Journal::open(folder.path()).unwrap();
             assert_eq!(found.len(), expected, "{kept} bytes kept");
-            journal.append(&register("c")).unwrap();
+            journal.append(&[register("c")]).unwrap();
             assert_eq!(
                 Journal::open(folder.path()).unwrap().1.len(),
                 expected + 1,

@@ -27,6 +27,7 @@ mod instance;
 mod journal;
 mod local;
 mod metrics;
+mod pairs;
 mod preserve;
 mod registry;
 mod settings;
@@ -36,6 +37,7 @@ pub use explain::{CheckExplained, Explanation, FaceExplained, LeaseExplained, Re
 pub use handle::{Handle, ServiceWatch, open};
 pub use instance::{Check, Face, Instance, InstanceId, InvalidInstance, Pages, Port, Probe, Status, Terms};
 pub use journal::OpenError;
+pub use pairs::Pairs;
 pub use registry::{Override, RegisterError, Registered, Registry, Removed, UnknownInstance};
 pub use settings::{Credentials, KEYS, Settings};
 pub use view::{Change, Kind, Listed, ServiceView, Snapshot};

@@ -313,7 +313,8 @@ impl Registry {
     ) -> Result<Arc<Instance>, Option<InvalidInstance>> {
         let record = self.find(service, face, id).map_err(|_| None)?;
         let mut instance = Instance::clone(&record.instance);
-        instance.metadata.extend(pairs);
+        let known = instance.metadata.iter().map(|(key, value)| (key.to_owned(), value.to_owned()));
+        instance.metadata = known.chain(pairs).collect();
         instance.check().map_err(Some)?;
         let instance = Arc::new(instance);
         let before = record.weight();

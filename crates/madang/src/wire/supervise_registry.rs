@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use madang_base::Name;
-use madang_registry::{Handle, Instance, InstanceId, Pages, Port, Status, Terms};
+use madang_registry::{Handle, Instance, InstanceId, Pages, Pairs, Port, Status, Terms};
 use madang_supervise::{InstanceView, State};
 use tokio::sync::watch;
 
@@ -56,14 +56,14 @@ fn instance(view: &InstanceView) -> Option<Instance> {
         secure_port: Port { number: 443, enabled: false },
         status: status(view.state)?,
         terms: Terms::default(),
-        metadata: BTreeMap::from([("madang.instance".to_owned(), view.instance.to_string())]),
+        metadata: Pairs::from([("madang.instance".to_owned(), view.instance.to_string())]),
         group: None,
         aliases: Some(view.service.to_string()),
         secure_aliases: None,
         pages: Pages::default(),
         stamp_ms: 0,
         check: None,
-        notes: BTreeMap::new(),
+        notes: Pairs::new(),
     })
 }
 

@@ -5,6 +5,9 @@
 //! one after another are one deflate stream, and the checksum follows from theirs. A change costs its service, not the
 //! registry.
 //!
+//! What nobody has read for a while is given back: a registry has megabytes of each of its eight ways to write it, and
+//! clients of one kind read one of them.
+//!
 //! `lastRenewalTimestamp` is as of the making: heartbeats change no document.
 
 use std::collections::HashMap;
@@ -141,9 +144,17 @@ type Shelves<V, S> = [Mutex<Shelf<V, S>>; Key::COUNT];
 struct Shelf<V, S> {
     pieces: HashMap<Name, (S, Piece)>,
     whole: Option<(V, Document)>,
+    /// Whether somebody has read of it since the last [`Documents::tidy`].
+    read: bool,
 }
 
 impl<V, S> Shelf<V, S> {
+    fn tidy(&mut self) {
+        if !std::mem::take(&mut self.read) {
+            (self.pieces, self.whole) = (HashMap::new(), None);
+        }
+    }
+
     /// The piece of one service; made again when what it was made of is not the `same`.
     fn piece(&mut self, name: &Name, source: S, key: Key, same: fn(&S, &S) -> bool, rows: Rows<S>) -> Piece {
         if let Some((of, piece)) = self.pieces.get(name)
@@ -156,7 +167,8 @@ impl<V, S> Shelf<V, S> {
         piece
     }
 
-    fn known(&self, fits: impl Fn(&V) -> bool) -> Option<Document> {
+    fn known(&mut self, fits: impl Fn(&V) -> bool) -> Option<Document> {
+        self.read = true;
         self.whole.as_ref().filter(|(of, _)| fits(of)).map(|(_, document)| document.clone())
     }
 }
@@ -178,6 +190,12 @@ fn same_changes(a: &Arc<[Change]>, b: &Arc<[Change]>) -> bool {
 }
 
 impl Documents {
+    /// Gives back what nobody has read since the last call.
+    pub(super) fn tidy(&self) {
+        self.full.iter().for_each(|shelf| shelf.lock().unwrap_or_else(PoisonError::into_inner).tidy());
+        self.delta.iter().for_each(|shelf| shelf.lock().unwrap_or_else(PoisonError::into_inner).tidy());
+    }
+
     /// Everything that is listed.
     pub(super) fn applications(&self, snapshot: &Snapshot, key: Key) -> Document {
         let shelf = &mut *self.full[key.index()].lock().unwrap_or_else(PoisonError::into_inner);
@@ -198,6 +216,7 @@ impl Documents {
     pub(super) fn application(&self, snapshot: &Snapshot, name: &Name, key: Key) -> Option<Document> {
         let view = snapshot.service(name.as_str())?;
         let shelf = &mut *self.full[key.index()].lock().unwrap_or_else(PoisonError::into_inner);
+        shelf.read = true;
         if shelf.pieces.len() > snapshot.services.len() {
             shelf.pieces.retain(|name, _| snapshot.service(name.as_str()).is_some());
         }
@@ -283,8 +302,10 @@ fn envelope(version: &str, hash: &str, pieces: Vec<Piece>, key: Key) -> Document
 
 /// One application: an object without its root in JSON, an element in XML.
 fn application(name: &str, rows: &[(&Listed, Kind)], key: Key) -> String {
+    /// About what a row takes; too little costs a copy, too much is given back.
+    const ROW: usize = 1024;
     let name = name.to_ascii_uppercase();
-    let mut out = String::new();
+    let mut out = String::with_capacity(ROW * rows.len());
     match key.format {
         Format::Json => {
             let _ = write!(out, "{{\"name\":\"{name}\",\"instance\":[");
@@ -302,6 +323,7 @@ fn application(name: &str, rows: &[(&Listed, Kind)], key: Key) -> String {
             out.push_str("</application>");
         }
     }
+    out.shrink_to_fit();
     out
 }
 
@@ -330,6 +352,26 @@ mod tests {
             let pieces: Vec<_> = texts.iter().map(|text| Piece::new((*text).to_owned(), Coding::Gzip)).collect();
             assert!(gunzip(&Document::join(&pieces, Coding::Gzip)) == texts.concat(), "{} texts", texts.len());
         }
+    }
+
+    #[test]
+    fn documents_that_nobody_reads_are_given_back_and_those_in_use_are_kept() {
+        let documents = Documents::default();
+        let key = |coding| Key { format: Format::Json, shape: Shape::Full, coding };
+        let snapshot = Snapshot::default();
+        let shelves = || {
+            let whole = |coding: Coding| documents.full[key(coding).index()].lock().unwrap().whole.is_some();
+            [whole(Coding::Identity), whole(Coding::Gzip)]
+        };
+        documents.applications(&snapshot, key(Coding::Identity));
+        documents.applications(&snapshot, key(Coding::Gzip));
+        documents.tidy();
+        assert_eq!(shelves(), [true, true], "read since the last time");
+        documents.applications(&snapshot, key(Coding::Gzip));
+        documents.tidy();
+        assert_eq!(shelves(), [false, true]);
+        documents.tidy();
+        assert_eq!(shelves(), [false, false]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Requests: what each asks of the registry, and Eureka's answer (discovery-wire §1.2, §1.3).
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::body::Body;
@@ -15,6 +15,7 @@ use http::header::{
 };
 use http::{HeaderMap, Method, StatusCode};
 use madang_base::Name;
+use madang_runtime::{now, sleep_until};
 
 use super::body::Pieces;
 use super::documents::{self, Coding, Document, Documents, Format, Key, Shape};
@@ -24,6 +25,9 @@ use crate::handle::Handle;
 use crate::instance::Status;
 use crate::registry::RegisterError;
 use crate::view::{Alias, Listed, Snapshot};
+
+/// Documents that nobody reads for this long are given back, and at most twice as long are kept. Clients read every 30 s.
+const UNREAD: Duration = Duration::from_secs(75);
 
 /// The most bytes of a body.
 const MAX_BODY: usize = 1 << 20;
@@ -37,6 +41,12 @@ struct Shared {
 /// The whole face, on every prefix.
 pub fn router(handle: Handle, options: Options) -> Router {
     let shared = Arc::new(Shared { handle, options, documents: Documents::default() });
+    let (scope, tidied) = (shared.handle.scope().clone(), Arc::clone(&shared));
+    shared.handle.scope().spawn("tidy-eureka", async move {
+        while scope.until_cancelled(sleep_until(now() + UNREAD)).await.is_some() {
+            tidied.documents.tidy();
+        }
+    });
     Router::new().fallback(answer).with_state(shared)
 }
 

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::words;
 use crate::instance::{Check, Instance, InstanceId, Pages, Port, Probe, Status, Terms};
+use crate::pairs::Pairs;
 
 /// Reads the body of a registration at `apps/{app}`; the error is for the client, in Eureka's words where it has any.
 pub(super) fn instance(body: &Value, app: &str, now_ms: u64) -> Result<Instance, String> {
@@ -52,7 +53,7 @@ pub(super) fn instance(body: &Value, app: &str, now_ms: u64) -> Result<Instance,
         status,
         terms: read.terms()?,
         check: check(&metadata)?,
-        metadata,
+        metadata: metadata.into_iter().collect(),
         group: read.some_text("appGroupName")?,
         aliases: read.some_text("vipAddress")?,
         secure_aliases: read.some_text("secureVipAddress")?,
@@ -86,13 +87,11 @@ fn check(metadata: &BTreeMap<String, String>) -> Result<Option<Check>, String> {
     Ok(Some(check))
 }
 
-fn notes(
-    read: &Reader<'_>,
-    center: &str,
-    meta: BTreeMap<String, String>,
-    id: &str,
-) -> Result<BTreeMap<String, String>, String> {
-    let mut notes = BTreeMap::from([(words::DATA_CENTER.to_owned(), center.to_owned())]);
+fn notes(read: &Reader<'_>, center: &str, meta: BTreeMap<String, String>, id: &str) -> Result<Pairs, String> {
+    let mut notes = BTreeMap::new();
+    if center != words::MY_OWN {
+        notes.insert(words::DATA_CENTER.to_owned(), center.to_owned());
+    }
     notes.extend(meta.into_iter().map(|(key, value)| (format!("{}{key}", words::DATA_CENTER_META), value)));
     if center == "Amazon" {
         notes.entry(format!("{}instance-id", words::DATA_CENTER_META)).or_insert_with(|| id.to_owned());
@@ -108,7 +107,7 @@ fn notes(
     ] {
         notes.extend(value.map(|value| (key.to_owned(), value)));
     }
-    Ok(notes)
+    Ok(notes.into_iter().collect())
 }
 
 struct Reader<'a> {

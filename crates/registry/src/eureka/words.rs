@@ -15,6 +15,8 @@ pub(super) const DATA_CENTER: &str = "eureka.dc";
 /// Followed by a key of the data center's metadata.
 pub(super) const DATA_CENTER_META: &str = "eureka.dc.";
 
+/// The data center of everybody who is in no cloud.
+pub(super) const MY_OWN: &str = "MyOwn";
 pub(super) const MY_OWN_CLASS: &str = "com.netflix.appinfo.InstanceInfo$DefaultDataCenterInfo";
 pub(super) const AMAZON_CLASS: &str = "com.netflix.appinfo.AmazonInfo";
 pub(super) const EMPTY_MAP_CLASS: &str = "java.util.Collections$EmptyMap";

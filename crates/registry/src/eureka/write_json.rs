@@ -26,13 +26,13 @@ fn field(out: &mut String, name: &str, value: &str) {
     out.push(',');
 }
 
-fn optional(out: &mut String, name: &str, value: Option<&String>) {
+fn optional(out: &mut String, name: &str, value: Option<&str>) {
     if let Some(value) = value {
         field(out, name, value);
     }
 }
 
-fn map<'a>(out: &mut String, entries: impl Iterator<Item = (&'a str, &'a String)>) {
+fn map<'a>(out: &mut String, entries: impl Iterator<Item = (&'a str, &'a str)>) {
     let mut opening = '{';
     for (key, value) in entries {
         out.push(opening);
@@ -67,7 +67,7 @@ pub(super) fn instance(out: &mut String, listed: &Listed, action: Kind, shape: S
         let _ = write!(out, "\"{name}\":{{\"$\":{},\"@enabled\":\"{}\"}},", port.number, port.enabled);
     }
     if full {
-        let _ = write!(out, "\"countryId\":{},", note(words::COUNTRY).map_or("1", String::as_str));
+        let _ = write!(out, "\"countryId\":{},", note(words::COUNTRY).unwrap_or("1"));
     }
     data_center(out, listed);
     if full {
@@ -81,18 +81,18 @@ pub(super) fn instance(out: &mut String, listed: &Listed, action: Kind, shape: S
             listed.renewed_ms(),
             listed.up_ms,
         );
-        map(out, one.metadata.iter().map(|(key, value)| (key.as_str(), value)));
+        map(out, one.metadata.iter());
         out.push(',');
-        optional(out, "appGroupName", one.group.as_ref());
-        optional(out, "homePageUrl", one.pages.home.as_ref());
-        optional(out, "statusPageUrl", one.pages.status.as_ref());
-        optional(out, "healthCheckUrl", one.pages.health.as_ref());
-        optional(out, "secureHealthCheckUrl", one.pages.secure_health.as_ref());
+        optional(out, "appGroupName", one.group.as_deref());
+        optional(out, "homePageUrl", one.pages.home.as_deref());
+        optional(out, "statusPageUrl", one.pages.status.as_deref());
+        optional(out, "healthCheckUrl", one.pages.health.as_deref());
+        optional(out, "secureHealthCheckUrl", one.pages.secure_health.as_deref());
     }
-    optional(out, "vipAddress", one.aliases.as_ref());
-    optional(out, "secureVipAddress", one.secure_aliases.as_ref());
+    optional(out, "vipAddress", one.aliases.as_deref());
+    optional(out, "secureVipAddress", one.secure_aliases.as_deref());
     if full {
-        field(out, "isCoordinatingDiscoveryServer", note(words::COORDINATING).map_or("false", String::as_str));
+        field(out, "isCoordinatingDiscoveryServer", note(words::COORDINATING).unwrap_or("false"));
     }
     field(out, "lastUpdatedTimestamp", &listed.updated_ms.to_string());
     if full {
@@ -106,7 +106,7 @@ pub(super) fn instance(out: &mut String, listed: &Listed, action: Kind, shape: S
 
 fn data_center(out: &mut String, listed: &Listed) {
     let notes = &listed.instance.notes;
-    let name = notes.get(words::DATA_CENTER).map_or("MyOwn", String::as_str);
+    let name = notes.get(words::DATA_CENTER).unwrap_or(words::MY_OWN);
     let class = if name == "Amazon" { words::AMAZON_CLASS } else { words::MY_OWN_CLASS };
     let _ = write!(out, "\"dataCenterInfo\":{{\"@class\":\"{class}\",\"name\":");
     text(out, name);

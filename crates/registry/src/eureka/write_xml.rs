@@ -27,7 +27,7 @@ fn element(out: &mut String, name: &str, value: impl Display) {
     let _ = write!(out, "</{name}>");
 }
 
-fn optional(out: &mut String, name: &str, value: Option<&String>) {
+fn optional(out: &mut String, name: &str, value: Option<&str>) {
     if let Some(value) = value {
         element(out, name, value);
     }
@@ -41,7 +41,7 @@ fn element_name(key: &str) -> Option<String> {
     (name.starts_with(starts) && name.chars().all(goes_on)).then_some(name)
 }
 
-fn map<'a>(out: &mut String, entries: impl Iterator<Item = (&'a str, &'a String)>) {
+fn map<'a>(out: &mut String, entries: impl Iterator<Item = (&'a str, &'a str)>) {
     // Keys that are no names are left out: a document that cannot be read helps nobody.
     let mut entries = entries.filter_map(|(key, value)| Some((element_name(key)?, value))).peekable();
     if entries.peek().is_none() {
@@ -75,7 +75,7 @@ pub(super) fn instance(out: &mut String, listed: &Listed, action: Kind, shape: S
         let _ = write!(out, "<{name} enabled=\"{}\">{}</{name}>", port.enabled, port.number);
     }
     if full {
-        element(out, "countryId", note(words::COUNTRY).map_or("1", String::as_str));
+        element(out, "countryId", note(words::COUNTRY).unwrap_or("1"));
     }
     data_center(out, listed);
     if full {
@@ -87,17 +87,17 @@ pub(super) fn instance(out: &mut String, listed: &Listed, action: Kind, shape: S
         element(out, "evictionTimestamp", 0);
         element(out, "serviceUpTimestamp", listed.up_ms);
         out.push_str("</leaseInfo>");
-        map(out, one.metadata.iter().map(|(key, value)| (key.as_str(), value)));
-        optional(out, "appGroupName", one.group.as_ref());
-        optional(out, "homePageUrl", one.pages.home.as_ref());
-        optional(out, "statusPageUrl", one.pages.status.as_ref());
-        optional(out, "healthCheckUrl", one.pages.health.as_ref());
-        optional(out, "secureHealthCheckUrl", one.pages.secure_health.as_ref());
+        map(out, one.metadata.iter());
+        optional(out, "appGroupName", one.group.as_deref());
+        optional(out, "homePageUrl", one.pages.home.as_deref());
+        optional(out, "statusPageUrl", one.pages.status.as_deref());
+        optional(out, "healthCheckUrl", one.pages.health.as_deref());
+        optional(out, "secureHealthCheckUrl", one.pages.secure_health.as_deref());
     }
-    optional(out, "vipAddress", one.aliases.as_ref());
-    optional(out, "secureVipAddress", one.secure_aliases.as_ref());
+    optional(out, "vipAddress", one.aliases.as_deref());
+    optional(out, "secureVipAddress", one.secure_aliases.as_deref());
     if full {
-        element(out, "isCoordinatingDiscoveryServer", note(words::COORDINATING).map_or("false", String::as_str));
+        element(out, "isCoordinatingDiscoveryServer", note(words::COORDINATING).unwrap_or("false"));
     }
     element(out, "lastUpdatedTimestamp", listed.updated_ms);
     if full {
@@ -110,7 +110,7 @@ pub(super) fn instance(out: &mut String, listed: &Listed, action: Kind, shape: S
 
 fn data_center(out: &mut String, listed: &Listed) {
     let notes = &listed.instance.notes;
-    let name = notes.get(words::DATA_CENTER).map_or("MyOwn", String::as_str);
+    let name = notes.get(words::DATA_CENTER).unwrap_or(words::MY_OWN);
     let class = if name == "Amazon" { words::AMAZON_CLASS } else { words::MY_OWN_CLASS };
     let _ = write!(out, "<dataCenterInfo class=\"{class}\">");
     element(out, "name", name);

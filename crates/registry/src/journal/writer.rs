@@ -17,6 +17,9 @@ use super::{Entry, Journal};
 /// Entries that may wait.
 const QUEUE: usize = 4096;
 
+/// Entries of one write.
+const GROUP: usize = 64;
+
 /// How long an answer waits for its entry. A disk that takes longer is as good as gone.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(250);
 
@@ -124,9 +127,23 @@ impl Writer {
 
 fn work(mut journal: Journal, queue: &Receiver<Order>, shared: &Shared) {
     let (mut appends_fail, mut compactions_fail) = (false, false);
-    while let Ok(order) = queue.recv() {
+    let mut next = None;
+    while let Some(order) = next.take().or_else(|| queue.recv().ok()) {
+        let mut count = 1;
         let (written, failed) = match order {
-            Order::Append(entry) => (journal.append(&entry), &mut appends_fail),
+            Order::Append(entry) => {
+                let mut entries = vec![entry];
+                // Those that wait already go in the same write.
+                while entries.len() < GROUP && next.is_none() {
+                    match queue.try_recv() {
+                        Ok(Order::Append(entry)) => entries.push(entry),
+                        Ok(other @ Order::Compact(_)) => next = Some(other),
+                        Err(_) => break,
+                    }
+                }
+                count = entries.len() as u64;
+                (journal.append(&entries), &mut appends_fail)
+            }
             Order::Compact(entries) => {
                 let written = journal.compact(entries.into_iter());
                 if written.is_err() {
@@ -146,12 +163,12 @@ fn work(mut journal: Journal, queue: &Receiver<Order>, shared: &Shared) {
         }
         *failed = written.is_err();
         if *failed {
-            shared.failures.inc();
+            shared.failures.add(count);
         }
         if journal.wants_compaction() {
             shared.wants_compaction.store(true, Relaxed);
         }
-        shared.done.send_modify(|done| *done += 1);
+        shared.done.send_modify(|done| *done += count);
     }
 }
 

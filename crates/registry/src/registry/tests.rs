@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::changes::MAX_CHANGES;
 use super::*;
 use crate::instance::testing::instance;
+use crate::pairs::Pairs;
 
 const EUREKA: Face = Face::new("eureka");
 const EPOCH: u64 = 1_763_800_000_000;
@@ -356,7 +357,7 @@ fn descriptions_that_are_too_large_together_are_refused() {
     registry.max_bytes = 1 << 20;
     let large = |id: &str| {
         let mut one = instance(id, 1);
-        one.metadata.insert("big".to_owned(), "x".repeat(65_000));
+        one.metadata = Pairs::from([("big".to_owned(), "x".repeat(65_000))]);
         one
     };
     let mut taken = 0;

@@ -1,5 +1,5 @@
 use super::*;
-use madang_registry::{InstanceId, Pages, Port, Settings, Terms, eureka};
+use madang_registry::{InstanceId, Pages, Pairs, Port, Settings, Terms, eureka};
 use madang_runtime::Scope;
 
 fn instance(id: &str, address: &str, port: u16) -> Instance {
@@ -11,14 +11,14 @@ fn instance(id: &str, address: &str, port: u16) -> Instance {
         secure_port: Port { number: 443, enabled: false },
         status: Status::Up,
         terms: Terms::default(),
-        metadata: BTreeMap::new(),
+        metadata: Pairs::new(),
         group: None,
         aliases: None,
         secure_aliases: None,
         pages: Pages::default(),
         stamp_ms: 1,
         check: None,
-        notes: BTreeMap::new(),
+        notes: Pairs::new(),
     }
 }
 
