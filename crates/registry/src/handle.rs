@@ -23,8 +23,11 @@ use crate::registry::{DeltaVersion, RegisterError, Registered, Registry, Removed
 use crate::settings::Settings;
 use crate::view::{Change, ServiceView, Snapshot};
 
-/// Changes within this time wake watchers once (DESIGN §2: a wave of registrations is one new picture, not thousands).
+/// Changes within this time wake watchers once.
 const COALESCE: Duration = Duration::from_millis(1);
+
+/// The least time between two calls to watchers: in a wave of registrations each new picture costs more than the change.
+const REST: Duration = Duration::from_millis(100);
 
 /// How long an end waits for the journal.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -89,10 +92,12 @@ pub fn open(folder: &Path, settings: Settings, scope: &Scope) -> Result<Handle, 
     });
     let (teller, ended) = (handle.clone(), scope.clone());
     scope.spawn("tell-registry", async move {
+        let mut earliest = now();
         while ended.until_cancelled(teller.0.news.notified()).await.is_some() {
-            sleep_until(now() + COALESCE).await;
+            sleep_until(earliest.max(now() + COALESCE)).await;
             let revision = teller.state().registry.revision();
             teller.tell(revision);
+            earliest = now() + REST;
         }
     });
     scope.spawn("checks", checks::run(handle.clone(), scope.clone()));
@@ -102,10 +107,10 @@ pub fn open(folder: &Path, settings: Settings, scope: &Scope) -> Result<Handle, 
 fn replay(registry: &mut Registry, entries: Vec<Entry>, now: Moment) {
     for entry in entries {
         match entry {
-            Entry::Register { service, face, instance, registered_ms, up_ms } => {
+            Entry::Register { service, face, instance, registered_ms, up_ms, word } => {
                 // Written by us, so it is a name.
                 if let Ok(service) = Name::parse(&service) {
-                    registry.restore(Kept { service, face, instance, registered_ms, up_ms }, now);
+                    registry.restore(Kept { service, face, instance, registered_ms, up_ms, word }, now);
                 }
             }
             Entry::Cancel { service, face, id } => {
@@ -113,11 +118,11 @@ fn replay(registry: &mut Registry, entries: Vec<Entry>, now: Moment) {
                     let _ = registry.cancel(&service, &face, id.as_str());
                 }
             }
-            Entry::Override { service, id, overridden } => {
+            Entry::Override { service, id, overridden, word } => {
                 let Ok(service) = Name::parse(&service) else { continue };
                 match overridden {
-                    Some(overridden) => registry.restore_override(&service, &id, overridden),
-                    None => drop(registry.clear_override(&service, id.as_str(), None, now)),
+                    Some(overridden) => registry.restore_override(&service, &id, overridden, word),
+                    None => drop(registry.clear_override(&service, id.as_str(), word, now)),
                 }
             }
         }
@@ -196,7 +201,8 @@ impl Handle {
         let state = &mut *self.state();
         let (id, overridden) = state.registry.set_override(service, id, status, by, now())?;
         info!(%service, instance = %id, %status, by, "status overridden");
-        let entry = Entry::Override { service: service.to_string(), id, overridden: Some(overridden) };
+        let entry =
+            Entry::Override { service: service.to_string(), id, overridden: Some(overridden), word: Some(status) };
         self.write(state, Some(entry));
         Ok(())
     }
@@ -205,11 +211,11 @@ impl Handle {
     ///
     /// # Errors
     /// As there.
-    pub fn clear_override(&self, service: &Name, id: &str, own: Option<Status>) -> Result<bool, UnknownInstance> {
+    pub fn clear_override(&self, service: &Name, id: &str, word: Option<Status>) -> Result<bool, UnknownInstance> {
         let state = &mut *self.state();
-        let Some(id) = state.registry.clear_override(service, id, own, now())? else { return Ok(false) };
+        let Some(id) = state.registry.clear_override(service, id, word, now())? else { return Ok(false) };
         info!(%service, instance = %id, "override cleared");
-        self.write(state, Some(Entry::Override { service: service.to_string(), id, overridden: None }));
+        self.write(state, Some(Entry::Override { service: service.to_string(), id, overridden: None, word }));
         Ok(true)
     }
 

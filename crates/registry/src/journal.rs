@@ -18,7 +18,7 @@ use madang_base::{Code, Name};
 use serde::{Deserialize, Serialize};
 
 use crate::codes;
-use crate::instance::{Face, Instance, InstanceId};
+use crate::instance::{Face, Instance, InstanceId, Status};
 use crate::registry::Override;
 
 mod writer;
@@ -48,6 +48,9 @@ pub(crate) enum Entry {
         instance: Arc<Instance>,
         registered_ms: u64,
         up_ms: u64,
+        /// The last word about its status, when that is not its own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        word: Option<Status>,
     },
     Cancel {
         service: String,
@@ -58,6 +61,10 @@ pub(crate) enum Entry {
         service: String,
         id: InstanceId,
         overridden: Option<Override>,
+        /// The word about its status that came with it. Without one, an override that is set leaves the word as it is,
+        /// and one that is cleared gives the instance its own back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        word: Option<Status>,
     },
 }
 
@@ -82,6 +89,7 @@ pub(crate) struct Kept {
     pub(crate) instance: Arc<Instance>,
     pub(crate) registered_ms: u64,
     pub(crate) up_ms: u64,
+    pub(crate) word: Option<Status>,
 }
 
 /// Why the registrations of an earlier run cannot be used.
@@ -320,6 +328,7 @@ mod tests {
             instance,
             registered_ms: 1,
             up_ms: 2,
+            word: None,
         }
     }
 

@@ -29,7 +29,7 @@ mod supervised;
 pub(crate) use changes::DeltaVersion;
 
 use changes::Changes;
-use record::{Lease, Record, effective};
+use record::{Lease, Record};
 use supervised::Here;
 
 /// The most bytes of all descriptions with a lease.
@@ -203,6 +203,7 @@ impl Registry {
     fn record(&self, instance: Instance, lease: Lease, now: Moment) -> Record {
         let unix_ms = self.unix_ms(now);
         Record {
+            word: instance.status,
             effective: instance.status,
             up_ms: if instance.status == Status::Up { unix_ms } else { 0 },
             instance: Arc::new(instance),
@@ -215,6 +216,7 @@ impl Registry {
             renewed: Arc::new(AtomicU64::new(unix_ms)),
             health: Health::default(),
             next_check: now,
+            row: None,
         }
     }
 
@@ -222,9 +224,7 @@ impl Registry {
         self.revision += 1;
         record.revision = self.revision;
         let known = self.services.entry(service.clone()).or_default();
-        if let Some(overridden) = known.overrides.get(&key.0) {
-            record.effective = effective(record.instance.status, Some(overridden));
-        }
+        record.judge(record.word, known.overrides.get(&key.0));
         self.bytes += record.weight();
         if let Some(earlier) = known.records.insert(key, record) {
             self.bytes -= earlier.weight();
@@ -234,11 +234,12 @@ impl Registry {
 
     /// Brings back a record of an earlier run, with one whole lease of grace.
     pub(crate) fn restore(&mut self, kept: crate::journal::Kept, now: Moment) {
-        let crate::journal::Kept { service, face, instance, registered_ms, up_ms } = kept;
+        let crate::journal::Kept { service, face, instance, registered_ms, up_ms, word } = kept;
         let key = (instance.id.clone(), face);
         let lease = Lease::Until(now + instance.terms.duration());
         let mut record = self.record(Arc::unwrap_or_clone(instance), lease, now);
         (record.registered_ms, record.up_ms, record.restored) = (registered_ms, up_ms, true);
+        record.word = word.unwrap_or(record.word);
         let is_new = self.services.get(&service).is_none_or(|known| !known.records.contains_key(&key));
         self.leased += usize::from(is_new);
         self.insert(&service, key, record);
@@ -336,6 +337,7 @@ impl Registry {
                 service: name.to_string(),
                 id: id.clone(),
                 overridden: Some(overridden.clone()),
+                word: None,
             });
             records.chain(overrides)
         })

@@ -1,8 +1,8 @@
 //! What readers see: immutable views, shared, made when somebody reads after a change.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
 use madang_base::Name;
 
@@ -71,8 +71,9 @@ pub struct ServiceView {
     /// How many have each status, in the order of [`Status::ALL`].
     pub counts: [usize; 5],
     /// Every alias that one of them has: who asks for one need not look at the instances of other services.
-    aliases: Aliases,
-    secure_aliases: Aliases,
+    /// Made at the first question.
+    aliases: OnceLock<Aliases>,
+    secure_aliases: OnceLock<Aliases>,
     /// Whether one of them is two records.
     merged: bool,
 }
@@ -116,8 +117,7 @@ impl ServiceView {
             counts[listed.status.index()] += 1;
         }
         let merged = instances.iter().any(|listed| listed.supervised.is_some());
-        let aliases = |kind: Alias| Aliases::of(instances.iter().map(|listed| kind.text(listed)));
-        Self { aliases: aliases(Alias::Plain), secure_aliases: aliases(Alias::Secure), instances, counts, merged }
+        Self { aliases: OnceLock::new(), secure_aliases: OnceLock::new(), instances, counts, merged }
     }
 
     /// The instances that have this alias; compared with its case.
@@ -126,6 +126,7 @@ impl ServiceView {
             Alias::Plain => &self.aliases,
             Alias::Secure => &self.secure_aliases,
         };
+        let known = known.get_or_init(|| Aliases::of(self.instances.iter().map(|listed| kind.text(listed))));
         let instances = if known.0.contains(alias) { self.instances.as_slice() } else { &[] };
         let has = move |text: &String| text.split(',').any(|one| one == alias);
         instances.iter().filter(move |listed| kind.text(listed).is_some_and(has))

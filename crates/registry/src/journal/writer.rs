@@ -183,7 +183,7 @@ mod tests {
 
     fn register(id: &str) -> Entry {
         let (service, face) = ("orders".to_owned(), Face::new("eureka"));
-        Entry::Register { service, face, instance: Arc::new(instance(id, 80)), registered_ms: 1, up_ms: 2 }
+        Entry::Register { service, face, instance: Arc::new(instance(id, 80)), registered_ms: 1, up_ms: 2, word: None }
     }
 
     #[tokio::test]

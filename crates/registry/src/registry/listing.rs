@@ -21,7 +21,7 @@ impl Registry {
         let mut services = self.snapshot.services.clone();
         for name in std::mem::take(&mut self.stale) {
             let before = services.remove(&name).unwrap_or_default();
-            let after = self.list(&name, &before, now);
+            let after = self.list(&name, now);
             self.note_changes(&before, &after, now);
             if !after.instances.is_empty() {
                 services.insert(name, Arc::new(after));
@@ -51,34 +51,46 @@ impl Registry {
         self.changes.forget(now);
     }
 
-    fn list(&self, name: &Name, before: &ServiceView, now: Moment) -> ServiceView {
+    /// Rows that say what they said are the same rows, so that readers see by the pointer what is new.
+    fn list(&mut self, name: &Name, now: Moment) -> ServiceView {
         let Some(service) = self.services.get(name) else { return ServiceView::default() };
         let partners = service.partners(self.here);
         let taken: BTreeSet<_> = partners.values().collect();
         let mut instances: Vec<Arc<Listed>> = Vec::with_capacity(service.records.len());
-        // Records and rows are both sorted by id.
-        let mut rows = before.instances.iter().peekable();
+        let (mut fresh, mut last) = (Vec::new(), None);
         for (key, record) in &service.records {
             if key.1 == Face::SUPERVISE && taken.contains(&key.0) {
                 continue;
             }
             // Two faces with the same id are one entry in every document: the first face by name stands.
-            if instances.last().is_some_and(|last| last.instance.id == key.0) {
+            let is_second = |(id, face): &(InstanceId, Face)| *face != key.1 && *id == key.0;
+            if last.is_some_and(is_second) {
                 continue;
             }
+            last = Some(key);
             let partner = partners.get(&key.0).filter(|_| key.1 != Face::SUPERVISE);
             let partner = partner.and_then(|id| service.records.get(&(id.clone(), Face::SUPERVISE)));
             let revision = partner.map_or(record.revision, |partner| partner.revision.max(record.revision));
-            while rows.next_if(|old| old.instance.id < key.0).is_some() {}
-            let kept = rows.next_if(|old| old.instance.id == key.0).filter(|old| {
+            let kept = record.row.as_ref().filter(|row| {
                 let same_partner =
-                    old.supervised.as_ref().map(|one| &one.id) == partner.map(|partner| &partner.instance.id);
-                old.revision == revision && old.face == key.1 && same_partner
+                    row.supervised.as_ref().map(|one| &one.id) == partner.map(|partner| &partner.instance.id);
+                row.revision == revision && same_partner
             });
             instances.push(match kept {
                 Some(kept) => Arc::clone(kept),
-                None => Arc::new(self.listed(name, service, key, record, partner, revision, now)),
+                None => {
+                    let row = Arc::new(self.listed(name, service, key, record, partner, revision, now));
+                    fresh.push((key.clone(), Arc::clone(&row)));
+                    row
+                }
             });
+        }
+        if let Some(service) = self.services.get_mut(name) {
+            for (key, row) in fresh {
+                if let Some(record) = service.records.get_mut(&key) {
+                    record.row = Some(row);
+                }
+            }
         }
         ServiceView::new(instances)
     }

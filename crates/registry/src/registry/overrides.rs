@@ -2,13 +2,15 @@
 
 use madang_base::{Moment, Name};
 
-use super::record::{Record, effective};
+use super::record::Record;
 use super::{Override, Registry, UnknownInstance};
 use crate::instance::{InstanceId, Status};
 use crate::view::Kind;
 
 impl Registry {
     /// Sets what operators decided; it holds until it is cleared, or until the instance leaves.
+    ///
+    /// It is the last word, also about an instance that says it is down, until that speaks again.
     ///
     /// # Errors
     /// [`UnknownInstance`] when no face registered it.
@@ -21,14 +23,14 @@ impl Registry {
         now: Moment,
     ) -> Result<(InstanceId, Override), UnknownInstance> {
         let overridden = Override { status, by: by.to_owned(), at_ms: self.unix_ms(now) };
-        let id = self.touch(service, id, now, |record| record.effective = status)?;
+        let id = self.touch(service, id, now, |record| record.judge(status, Some(&overridden)))?;
         if let Some(known) = self.services.get_mut(service) {
             known.overrides.insert(id.clone(), overridden.clone());
         }
         Ok((id, overridden))
     }
 
-    /// Clears it. The instance's own word counts again, or `own` when given. `None` when there was no override.
+    /// Clears it. The instance's own word counts again, or `word` when given. `None` when there was no override.
     ///
     /// # Errors
     /// [`UnknownInstance`] when no face registered it.
@@ -36,7 +38,7 @@ impl Registry {
         &mut self,
         service: &Name,
         id: &str,
-        own: Option<Status>,
+        word: Option<Status>,
         now: Moment,
     ) -> Result<Option<InstanceId>, UnknownInstance> {
         let known = self.services.get_mut(service);
@@ -45,13 +47,20 @@ impl Registry {
         if !had {
             return self.exists(service, id).map(|()| None);
         }
-        self.touch(service, id, now, |record| record.effective = own.unwrap_or(record.instance.status)).map(Some)
+        self.touch(service, id, now, |record| record.judge(word.unwrap_or(record.instance.status), None)).map(Some)
     }
 
-    pub(crate) fn restore_override(&mut self, service: &Name, id: &InstanceId, overridden: Override) {
+    /// Brings back an override of an earlier run; `word` when it was the last word, otherwise the record has it.
+    pub(crate) fn restore_override(
+        &mut self,
+        service: &Name,
+        id: &InstanceId,
+        overridden: Override,
+        word: Option<Status>,
+    ) {
         let Some(known) = self.services.get_mut(service) else { return };
         for ((_, _), record) in known.records.iter_mut().filter(|((other, _), _)| other == id) {
-            record.effective = effective(record.instance.status, Some(&overridden));
+            record.judge(word.unwrap_or(record.word), Some(&overridden));
         }
         known.overrides.insert(id.clone(), overridden);
         self.stale.insert(service.clone());

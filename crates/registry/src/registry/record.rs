@@ -10,12 +10,15 @@ use crate::checks::Health;
 use crate::explain::{CheckExplained, LeaseExplained, RecordExplained};
 use crate::instance::{Face, Instance, Status};
 use crate::journal::Entry;
-use crate::view::Kind;
+use crate::view::{Kind, Listed};
 
 /// One registrar's record of one instance.
 #[derive(Debug, Clone)]
 pub(super) struct Record {
     pub(super) instance: Arc<Instance>,
+    /// The last word about its status: its own, or what came with an override or its end.
+    pub(super) word: Status,
+    /// What follows from the word and the override.
     pub(super) effective: Status,
     pub(super) lease: Lease,
     pub(super) registered_ms: u64,
@@ -27,6 +30,8 @@ pub(super) struct Record {
     pub(super) renewed: Arc<AtomicU64>,
     pub(super) health: Health,
     pub(super) next_check: Moment,
+    /// How it was listed last.
+    pub(super) row: Option<Arc<Listed>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +77,13 @@ impl Record {
             instance: Arc::clone(&self.instance),
             registered_ms: self.registered_ms,
             up_ms: self.up_ms,
+            word: Some(self.word).filter(|word| *word != self.instance.status),
         }
+    }
+
+    /// Takes a word about its status, and what operators decided.
+    pub(super) fn judge(&mut self, word: Status, overridden: Option<&Override>) {
+        (self.word, self.effective) = (word, effective(word, overridden));
     }
 
     pub(super) fn explain(&self, face: &Face, now: Moment, held: bool) -> RecordExplained {
@@ -100,7 +111,7 @@ impl Record {
 /// discovery-wire §1.8, first match: an instance that says it is neither up nor out of service is believed; then the
 /// override; then its own word. Eureka also keeps an earlier UP or OUT_OF_SERVICE against a new one of the same client,
 /// which keeps an instance from ever coming back by itself; that we leave out.
-pub(super) fn effective(own: Status, overridden: Option<&Override>) -> Status {
+fn effective(own: Status, overridden: Option<&Override>) -> Status {
     match own {
         Status::Down | Status::Starting | Status::Unknown => own,
         Status::Up | Status::OutOfService => overridden.map_or(own, |one| one.status),

@@ -228,6 +228,7 @@ fn a_restored_instance_has_one_whole_lease() {
         instance: Arc::new(instance(id, 1)),
         registered_ms: 7,
         up_ms: 8,
+        word: None,
     };
     registry.restore(kept("a"), at(0));
     let explanation = registry.explain(&orders(), "a", at(89)).unwrap();

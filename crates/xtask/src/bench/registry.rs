@@ -290,12 +290,23 @@ fn register_all(subject: &Subject, ticks: f64) -> Result<Registering> {
     Ok(Registering { seconds, processor_seconds })
 }
 
-/// Renews at the pace of the instances for a time, while `meanwhile` runs.
+/// Whether a phase goes on: for the time the options say.
+struct Clock {
+    end: Instant,
+}
+
+impl Clock {
+    fn runs(&self) -> bool {
+        Instant::now() < self.end
+    }
+}
+
+/// Renews at the pace of the instances until `meanwhile` has ended.
 fn renewing(
     subject: &Subject,
     options: &Options,
     ticks: f64,
-    meanwhile: impl FnOnce(&AtomicBool) -> Result<()> + Send,
+    meanwhile: impl FnOnce(&Clock) -> Result<()> + Send,
 ) -> Result<Renewing> {
     let connections = options.connections as usize;
     let threads = connections.min(BUSY);
@@ -307,18 +318,21 @@ fn renewing(
     }
     let heartbeats = std::sync::atomic::AtomicU64::new(0);
     let (before, started) = (subject.process.ticks()?, Instant::now());
-    let length = Duration::from_secs(options.seconds.into());
+    let clock = Clock { end: started + Duration::from_secs(options.seconds.into()) };
     thread::scope(|scope| {
-        let other = scope.spawn(|| meanwhile(&over));
+        let other = scope.spawn(|| {
+            let done = meanwhile(&clock);
+            over.store(true, Relaxed);
+            done
+        });
         let beaten = on_threads(threads, |thread| {
             let mut own = open[thread].lock().map_err(|_| anyhow!("a thread has failed"))?;
             let pace = RENEWAL / u32::try_from(INSTANCES / threads)?;
             for beat in 0_u32.. {
-                let due = started + pace * beat;
-                if due >= started + length {
+                pause((started + pace * beat).saturating_duration_since(Instant::now()));
+                if over.load(Relaxed) {
                     break;
                 }
-                pause(due.saturating_duration_since(Instant::now()));
                 let at = beat as usize % own.len();
                 let number = (thread + threads * (beat as usize)) % INSTANCES;
                 renew(&mut own[at], number, 0)?;
@@ -326,7 +340,6 @@ fn renewing(
             }
             Ok(())
         });
-        over.store(true, Relaxed);
         other.join().map_err(|_| anyhow!("a thread has failed"))??;
         beaten
     })?;
@@ -339,15 +352,21 @@ fn renewing(
 
 fn rest_of(subject: &mut Subject, options: &Options, ticks: f64) -> Result<()> {
     let name = subject.name;
+    println!("{name}: renewing until the registrations have left the delta …");
+    renewing(subject, options, ticks, |_| settle(subject.address))?;
     println!("{name}: renewing …");
-    subject.measured.renewing = Some(renewing(subject, options, ticks, |_| Ok(()))?);
+    let rest = |clock: &Clock| {
+        pause(clock.end.saturating_duration_since(Instant::now()));
+        Ok(())
+    };
+    subject.measured.renewing = Some(renewing(subject, options, ticks, rest)?);
     println!("{name}: changing …");
     let (mut delta, mut app) = (Vec::new(), Vec::new());
-    let changing = renewing(subject, options, ticks, |over| changes(subject.address, over, &mut delta, &mut app))?;
+    let changing = renewing(subject, options, ticks, |clock| changes(subject.address, clock, &mut delta, &mut app))?;
     subject.measured.changing = Some(changing);
     (subject.measured.delta_ms, subject.measured.app_ms) = (percentiles(delta), percentiles(app));
     println!("{name}: fetching deltas …");
-    subject.measured.fetching = Some(renewing(subject, options, ticks, |over| fetches(subject.address, over))?);
+    subject.measured.fetching = Some(renewing(subject, options, ticks, |clock| fetches(subject.address, clock))?);
     println!("{name}: reading …");
     for (what, target, headers) in [
         ("apps, JSON", "/eureka/apps/", "Accept: application/json\r\n"),
@@ -361,13 +380,22 @@ fn rest_of(subject: &mut Subject, options: &Options, ticks: f64) -> Result<()> {
     Ok(())
 }
 
+/// Waits until deltas are what they are on an ordinary day: small.
+fn settle(address: SocketAddr) -> Result<()> {
+    const SMALL: usize = 10_000;
+    let (mut connection, started) = (Connection::open(address)?, Instant::now());
+    let headers = "Accept: application/json\r\nAccept-Encoding: gzip\r\n";
+    while connection.ask("GET", "/eureka/apps/delta", headers, "")?.body.len() > SMALL {
+        ensure!(started.elapsed() < LOST, "the delta never gets small");
+        pause(Duration::from_secs(2));
+    }
+    Ok(())
+}
+
 /// Registers one instance anew again and again, and takes the time until it is seen.
-fn changes(address: SocketAddr, over: &AtomicBool, delta: &mut Vec<f64>, apps: &mut Vec<f64>) -> Result<()> {
+fn changes(address: SocketAddr, clock: &Clock, delta: &mut Vec<f64>, apps: &mut Vec<f64>) -> Result<()> {
     let (mut writer, mut reader) = (Connection::open(address)?, Connection::open(address)?);
-    for change in 0.. {
-        if over.load(Relaxed) {
-            break;
-        }
+    for change in (0..).take_while(|_| clock.runs()) {
         let number = change * 37 % INSTANCES;
         let (target, times) = match change % 2 {
             0 => ("/eureka/apps/delta".to_owned(), &mut *delta),
@@ -380,7 +408,7 @@ fn changes(address: SocketAddr, over: &AtomicBool, delta: &mut Vec<f64>, apps: &
         loop {
             let answer = reader.ask("GET", &target, "Accept: application/json\r\n", "")?;
             ensure!(answer.status == 200, "{target} answered {}", answer.status);
-            if answer.body.windows(mark.len()).any(|window| window == mark.as_bytes()) {
+            if std::str::from_utf8(&answer.body)?.contains(&mark) {
                 break;
             }
             ensure!(started.elapsed() < LOST, "{target} never shows a change");
@@ -393,13 +421,10 @@ fn changes(address: SocketAddr, over: &AtomicBool, delta: &mut Vec<f64>, apps: &
 }
 
 /// Reads deltas at the pace of all instances.
-fn fetches(address: SocketAddr, over: &AtomicBool) -> Result<()> {
+fn fetches(address: SocketAddr, clock: &Clock) -> Result<()> {
     let mut connection = Connection::open(address)?;
     let (started, pace) = (Instant::now(), RENEWAL / u32::try_from(INSTANCES)?);
-    for fetch in 0_u32.. {
-        if over.load(Relaxed) {
-            break;
-        }
+    for fetch in (0_u32..).take_while(|_| clock.runs()) {
         pause((started + pace * fetch).saturating_duration_since(Instant::now()));
         let headers = "Accept: application/json\r\nAccept-Encoding: gzip\r\n";
         let answer = connection.ask("GET", "/eureka/apps/delta", headers, "")?;
