@@ -118,6 +118,10 @@ function set(node, name, value, old) {
       for (const key in value ?? {}) if (value[key] !== old?.[key]) node.style.setProperty(key, value[key]);
       return;
     case "value":
+      if (node.localName === "option") {
+        node.setAttribute("value", value);
+        return;
+      }
       // Writing what is there already would move the caret.
       if (node.value !== (value ?? "")) node.value = value ?? "";
       return;

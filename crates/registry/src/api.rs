@@ -29,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use crate::explain::Explanation;
 use crate::handle::Handle;
 use crate::instance::{Instance, Status};
+use crate::registry::Override;
 use crate::view::{Listed, ServiceView, Snapshot};
 use crate::{codes, eureka};
 
@@ -73,6 +74,7 @@ struct InstanceRow {
     status: Status,
     face: String,
     supervised: Option<String>,
+    overridden: Option<Override>,
     registered_ms: u64,
     renewed_ms: u64,
     revision: u64,
@@ -93,6 +95,7 @@ impl InstanceRow {
             status: listed.status,
             face: listed.face.to_string(),
             supervised: listed.supervised.as_ref().map(|one| one.id.to_string()),
+            overridden: listed.overridden.clone(),
             registered_ms: listed.registered_ms,
             renewed_ms: listed.renewed_ms(),
             revision: listed.revision,

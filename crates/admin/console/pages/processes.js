@@ -76,6 +76,7 @@ function fleetRow(fleet, rows, now) {
   const { service, wanted, healthy, overlay } = fleet;
   const step = (by) => scale(service, wanted + by);
   const by = overlay ? t("processes.overlay", { who: overlay.author, when: ago(overlay.time_ms, now), file: fleet.in_file }) : null;
+  const isMeasured = rows.some((one) => typeof one.memory_bytes === "number");
   const takes = t("processes.takes", { cpu: sum(rows, cpuShare).toFixed(1), memory: bytes(sum(rows, (one) => one.memory_bytes)) });
   const isClosed = isFolded(fleet);
   return h("tr", { key: "fleet", class: "fleet" }, h("th", { scope: "rowgroup", colspan: String(COLUMNS.length) },
@@ -86,7 +87,7 @@ function fleetRow(fleet, rows, now) {
       }, h("svg", { class: "fold-mark", viewBox: "0 0 12 12", "aria-hidden": "true" }, h("path", { d: isClosed ? "M4 2L8.5 6L4 10" : "M2 4L6 8.5L10 4" }))),
       h("a", { class: "fleet-name", href: app.link("services", service) }, service),
       h("span", { class: `num ${healthy < wanted ? "warn" : "quiet"}` }, t("processes.healthy", { healthy: number(healthy), wanted: number(wanted) })),
-      h("span", { class: "num quiet fleet-takes" }, takes),
+      isMeasured ? h("span", { class: "num quiet fleet-takes" }, takes) : null,
       by ? h("span", { class: "tag is-mind" }, by) : null,
       h("a", { class: "fleet-log", href: app.link("processes", service), "aria-label": t("processes.log_of", { instance: service }) }, t("processes.column.log")),
       h("span", { class: "stepper", role: "group", "aria-label": t("processes.scale", { service }) },

@@ -103,6 +103,7 @@ function facts(record) {
   return [
     ["time", exactClock(record.at_ms)],
     ["status", h("span", { class: record.why === "failed" ? "bad" : null }, [record.status || "–", record.reason].filter(Boolean).join(" · "))],
+    ...(record.detail ? [["detail", record.detail]] : []),
     ["host", record.host || "–"],
     ["route", record.route ? `${record.route} — ${record.matched ?? ""}` : record.matched ?? "–"],
     ["to", record.to],

@@ -114,14 +114,14 @@ function across(rows, width, height, share, size) {
 function stand(all, widths, lane, width, least, size) {
   const heights = all.map((column) => column.reduce((sum, id) => sum + size(id).height + GAP, -GAP));
   const tallest = Math.max(...heights);
-  const total = Math.max(tallest, Math.min(least, tallest + 80));
+  const total = Math.max(tallest, Math.min(least, tallest + 130));
   const used = widths.reduce((sum, one) => sum + one, 0) + lane * (all.length - 1);
   const boxes = new Map();
   let x = (width - used) / 2;
   all.forEach((column, at) => {
     // Few boxes breathe; many stand close.
     const spare = total - heights[at];
-    const gap = column.length > 1 ? Math.min(GAP * 2.4, GAP + spare / column.length) : GAP;
+    const gap = column.length > 1 ? Math.min(GAP * 3.2, GAP + spare / column.length) : GAP;
     const own = heights[at] + (gap - GAP) * (column.length - 1);
     let y = (total - own) / 2;
     for (const id of column) {
@@ -214,7 +214,7 @@ function lineDown(edge, from, to, a, b) {
 
 /** The smallest even grid for `count` dots in a box of this width: `{ step, columns, rows }`. */
 export function grid(count, width) {
-  const step = count <= 12 ? 16 : count <= 48 ? 12 : count <= 160 ? 9 : 7;
+  const step = count <= 8 ? 18 : count <= 24 ? 14 : count <= 60 ? 12 : count <= 160 ? 9 : 7;
   const columns = Math.max(1, Math.floor(width / step));
   return { step, columns, rows: Math.ceil(Math.max(1, count) / columns) };
 }

@@ -4,20 +4,23 @@ import { h } from "../html.js";
 import { t, word } from "../i18n.js";
 import { duration } from "./format.js";
 
+/** In milliseconds of the gateway's clock: that of the wall is too coarse for hops. */
+const began = (record) => record.clock_us / 1000;
+
 const isGood = (call) => call.outcome === "answered" && !(call.status >= 500);
 
 export function waterfall(records) {
-  const start = Math.min(...records.map((record) => record.at_ms));
-  const end = Math.max(...records.map((record) => record.at_ms + record.duration_ms), start + 1);
-  const whole = end - start;
+  const start = Math.min(...records.map(began));
+  const end = Math.max(...records.map((record) => began(record) + record.duration_ms));
+  const whole = Math.max(end - start, 0.1);
   const rows = records.flatMap((record, hop) => [
     bar({
-      key: `hop ${hop}`, kind: `hop is-${record.status >= 500 || record.reason ? "failed" : "good"}`, start: record.at_ms - start, length: record.duration_ms, whole,
+      key: `hop ${hop}`, kind: `hop is-${record.status >= 500 || record.reason ? "failed" : "good"}`, start: began(record) - start, length: record.duration_ms, whole,
       name: `${word("side", record.side)} · ${record.method} ${record.path}`, what: `${record.status || "–"}`, depth: hop,
     }),
     ...(record.calls ?? []).map((call, at) => bar({
       key: `hop ${hop} call ${at}`, kind: `call is-${isGood(call) ? "good" : "failed"}`, whole,
-      start: record.at_ms - start + call.started_ms, length: call.duration_ms, depth: hop + 1,
+      start: began(record) - start + call.started_ms, length: call.duration_ms, depth: hop + 1,
       name: `→ ${call.instance}`, what: call.status ? `${call.status}` : word("outcome", call.outcome), title: call.error,
     })),
   ]);
