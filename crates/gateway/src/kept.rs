@@ -72,12 +72,10 @@ impl Ring {
     /// Called by the one worker it belongs to.
     pub(crate) fn push(&self, record: Record, most: usize) {
         let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
+        records.push_back(Arc::new(record));
         // `most` may be less than it was: a reload.
-        while records.len() >= most.max(1) {
+        while records.len() > most {
             records.pop_front();
-        }
-        if most > 0 {
-            records.push_back(Arc::new(record));
         }
         drop(records);
         self.total.inc_alone();
@@ -159,6 +157,63 @@ fn with_names(path: &str, query: Option<&str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A request that ended at that second.
+    fn record(id: &str, second: u64) -> Record {
+        Record {
+            id: id.to_owned(),
+            at_ms: 0,
+            started: Moment::default() + Duration::from_secs(second),
+            duration: Duration::ZERO,
+            side: Side::Edge,
+            caller: None,
+            method: String::new(),
+            host: String::new(),
+            path: String::new(),
+            status: 500,
+            reason: None,
+            why: Why::Failed,
+            route: None,
+            matched: String::new(),
+            to: String::new(),
+            attempts: 0,
+            request_bytes: 0,
+            response_bytes: 0,
+            detail: None,
+            calls: Vec::new(),
+        }
+    }
+
+    fn ids(records: &[Arc<Record>]) -> Vec<&str> {
+        records.iter().map(|record| record.id.as_str()).collect()
+    }
+
+    #[test]
+    fn a_full_ring_loses_its_oldest_and_follows_a_smaller_limit() {
+        let ring = Arc::new(Ring::default());
+        let held = || ids(&newest(std::slice::from_ref(&ring), usize::MAX)).join(" ");
+        for (second, id) in (1..).zip(["a", "b", "c", "d"]) {
+            ring.push(record(id, second), 3);
+        }
+        assert_eq!(held(), "d c b");
+        ring.push(record("e", 5), 2);
+        assert_eq!(held(), "e d");
+        ring.push(record("f", 6), 0);
+        assert_eq!((held().as_str(), ring.total.get()), ("", 6));
+    }
+
+    #[test]
+    fn rings_are_read_as_one() {
+        let rings = [Arc::new(Ring::default()), Arc::new(Ring::default())];
+        for (second, id) in (1..).zip(["x", "a", "x", "b"]) {
+            rings[second as usize % 2].push(record(id, second), 9);
+        }
+        assert_eq!(ids(&newest(&rings, 3)), ["b", "x", "a"]);
+        assert_eq!(
+            of_id(&rings, "x").iter().map(|record| record.started.nanos() / 1_000_000_000).collect::<Vec<_>>(),
+            [1, 3]
+        );
+    }
 
     #[test]
     fn of_a_query_only_the_names_are_kept() {

@@ -165,9 +165,9 @@ impl Note {
     }
 }
 
-/// `0.1 ms`, `12.8 ms`, `1.25s`: below a second all in one unit, so that they can be compared at a glance.
+/// `0.1ms`, `12.8ms`, `1.25s`: below a second all in one unit, so that they can be compared at a glance.
 fn span(duration: Duration) -> String {
-    if duration < Duration::from_secs(1) { format!("{:.1} ms", millis(duration)) } else { format_duration(duration) }
+    if duration < Duration::from_secs(1) { format!("{:.1}ms", millis(duration)) } else { format_duration(duration) }
 }
 
 /// What an instance is called everywhere else: `orders-1#3`, its third process, is `orders-1`.
@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn times_below_a_second_are_all_in_one_unit() {
-        for (nanos, expected) in [(56_440, "0.1 ms"), (12_843_000, "12.8 ms"), (1_250_000_000, "1.25s")] {
+        for (nanos, expected) in [(56_440, "0.1ms"), (12_843_000, "12.8ms"), (1_250_000_000, "1.25s")] {
             assert_eq!(span(Duration::from_nanos(nanos)), expected);
         }
     }

@@ -1,5 +1,7 @@
 //! What is kept of failed and slow requests, how it is told, and who is counted as calling whom.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "only tests use it, and a panic is how a test fails")]
+
 use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
@@ -160,11 +162,16 @@ fn a_retry_and_what_came_before_it_are_both_told() {
 fn a_good_end_after_a_bad_start_is_no_failure() {
     let good = service(&[OK, OK]);
     let front = Front::service_with(&[dead(1), good.address()], "policy = { balance = \"round_robin\" }");
+    let mut client = front.connect();
     for _ in 0..2 {
-        front.say_until("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", "hello");
+        client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        assert!(front::read_until(&mut client, "hello").starts_with("HTTP/1.1 200 OK"));
     }
-    front.say("GET /../x HTTP/1.1\r\nHost: a\r\n\r\n");
-    assert_eq!(only(&front).request.status, 400);
+    client.write_all(b"GET /../x HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    front::read_until(&mut client, "never");
+    let story = only(&front);
+    assert_eq!((story.request.status, story.request.attempts), (400, 0));
+    assert_eq!(story.calls, [], "what was noted of the requests before is gone");
 }
 
 /// Nobody listens on port 1 of any loopback address.
@@ -356,8 +363,9 @@ fn traffic_tells_who_calls_whom_and_how_that_goes() {
         (from.to_owned(), to.to_owned(), route.map(str::to_owned), requests, failed)
     });
     assert_eq!(edges, expected);
-    let traffic = front.gateway.traffic();
-    assert_eq!(traffic.connections, 1);
+    let traffic = eventually("only the client's connection is left", PATIENCE, || {
+        Some(front.gateway.traffic()).filter(|traffic| traffic.connections == 1)
+    });
     assert_eq!(traffic.services.iter().map(|one| (&*one.service, one.in_flight)).collect::<Vec<_>>(), [("it", 0)]);
 }
 
