@@ -51,13 +51,7 @@ enum Command {
     },
     /// Starts everything a settings file names, shows its logs, and stops all of it on Ctrl-C
     #[command(before_help = "Example: madang up examples/shop --set services.orders.instances=3")]
-    Up {
-        /// A settings file, or the folder that holds madang.toml
-        #[arg(default_value = ".", value_name = "DIR|FILE")]
-        place: PathBuf,
-        #[command(flatten)]
-        sets: Sets,
-    },
+    Up(up::Options),
     /// The same as `up` without the screen, for systemd and containers; services outlive a crash of Madang
     #[command(before_help = "Example: madang serve /etc/madang/madang.toml --data /var/lib/madang")]
     Serve(serve::Options),
@@ -152,7 +146,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
     let client = || Client::new(&house);
     match command {
         Command::Init { dir } => init::run(&dir),
-        Command::Up { place, sets } => up::run(&house, &place, &sets),
+        Command::Up(options) => up::run(&house, &options),
         Command::Serve(options) => serve::run(&house, &options),
         Command::Check { place, sets, show } => check::run(&house, &place, &sets, &show),
         Command::Ps { show } => ps::run(&client()?, &show),

@@ -107,6 +107,15 @@ pub(crate) const SERVICE_NAME: Code = Code {
                   case are the same.",
 };
 
+pub(crate) const TRICKLE: Code = Code {
+    id: "MD0515",
+    title: "nothing to trickle",
+    explanation: "`madang up --trickle` sends the requests of `trickle` to the gateway in turn, one every 0.3 s, so that \
+                  the console has something to show. Each is a method, a path and, if it has a body, JSON: \
+                  `trickle = [\"GET /\", \"POST /orders {\\\"id\\\": 1}\"]`, at the top of the settings file. Nothing is \
+                  guessed from routes: only you know which requests do no harm. `listen.gateway` must not be off.",
+};
+
 const OURS: &[&Code] = &[
     &NO_SETTINGS,
     &SETTINGS_EXIST,
@@ -121,6 +130,7 @@ const OURS: &[&Code] = &[
     &FILE_UNREADABLE,
     &ENDPOINT,
     &SERVICE_NAME,
+    &TRICKLE,
 ];
 
 const PARTS: &[&[&Code]] = &[

@@ -33,6 +33,7 @@ mod serve;
 mod settings;
 mod signals;
 mod source;
+mod trickle;
 mod up;
 mod watch_file;
 mod wire;

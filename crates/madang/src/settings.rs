@@ -14,6 +14,7 @@ use madang_settings::{Fields, Key, Node, Problems, Value, dotted};
 
 use crate::cli::Which;
 use crate::codes;
+use crate::trickle::Call;
 pub(crate) use listen::Listen;
 
 /// What is read here; the parts have lists of their own.
@@ -21,6 +22,7 @@ pub(crate) use listen::Listen;
 const OURS: &[Key] = &[
     Key::restart("name", "name", "the folder's", "the name of the whole, shown to people"),
     Key::live("try", "text or list", "[]", "lines `madang up` shows to try; `{gateway}`, `{egress}`, `{admin}`, `{eureka}` become URLs"),
+    Key::restart("trickle", "text or list", "[]", "what `madang up --trickle` sends in turn: `GET /path`, `POST /path {json}`"),
     Key::restart("listen.gateway", "address, or `off`", "\"127.0.0.1:8080\"", "what browsers and customers reach"),
     Key::restart("listen.admin", "address, or `off`", "\"127.0.0.1:7070\"", "the admin API; off loopback it needs `admin.token`"),
     Key::restart("listen.egress", "loopback address, or `off`", "\"127.0.0.1:7071\"", "where services reach each other: `/<service>/<path>`"),
@@ -42,6 +44,8 @@ pub(crate) struct Settings {
     pub(crate) listen: Listen,
     /// Lines that `madang up` shows as things to try; `{gateway}`, `{egress}`, `{admin}` and `{eureka}` become URLs.
     pub(crate) try_lines: Vec<String>,
+    /// What `madang up --trickle` sends to the gateway in turn.
+    pub(crate) trickle: Vec<Call>,
     /// Services that Madang runs.
     pub(crate) supervise: madang_supervise::Settings,
     /// Services that something else runs.
@@ -68,13 +72,14 @@ impl Settings {
         let name = root.name("name", problems).unwrap_or_else(|| folder_name(base));
         let listen = Listen::read(&mut root, which, problems);
         let try_lines = root.strings("try", problems).unwrap_or_default();
+        let trickle = read_trickle(&mut root, problems);
         let services = Services::read(&mut root, problems);
         let supervise = madang_supervise::Settings::read(&services.commands, base, problems);
         let gateway = madang_gateway::Settings::read(&mut root, &services.names, base, problems);
         let admin = madang_admin::Settings::read(&mut root, listen.admin, problems);
         let registry = madang_registry::Settings::read(&mut root, listen.eureka, problems);
         root.finish(problems);
-        Some(Self { name, listen, try_lines, supervise, fixed: services.fixed, gateway, admin, registry })
+        Some(Self { name, listen, try_lines, trickle, supervise, fixed: services.fixed, gateway, admin, registry })
     }
 
     /// Every service there is.
@@ -82,6 +87,20 @@ impl Settings {
         let run = self.supervise.services.iter().map(|service| &service.name);
         run.chain(self.fixed.iter().map(|service| &service.name)).cloned().collect()
     }
+}
+
+fn read_trickle(root: &mut Fields<'_>, problems: &mut Problems) -> Vec<Call> {
+    let texts = root.strings("trickle", problems).unwrap_or_default();
+    let calls = texts.iter().filter_map(|text| {
+        let call = text.parse();
+        if let Err(error) = &call {
+            let problem =
+                root.report(&codes::TRICKLE, "trickle", format!("`{text}` cannot be sent: {error}"), problems);
+            problem.hint("for example `trickle = [\"GET /\"]`");
+        }
+        call.ok()
+    });
+    calls.collect()
 }
 
 /// `[services.*]`, sorted by who is responsible for them.

@@ -1,15 +1,17 @@
 //! `madang up`: starts everything, shows one screen, then the services' logs; Ctrl-C stops all in order.
 
 use std::convert::Infallible;
-use std::path::Path;
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::Args;
 use madang_supervise::{Filter, Handle, InstanceView, OnLoss, State};
 use madang_telemetry::{LogSettings, init_logs};
 
 use crate::cli::{Sets, Which};
+use crate::codes;
 use crate::failure::{Exit, Failure, Report};
 use crate::house::{House, Plan};
 use crate::listeners::Unwritten;
@@ -20,8 +22,10 @@ use crate::printer::Printer;
 use crate::reload::Outcome;
 use crate::runtime;
 use crate::screen::{Screen, first_route};
+use crate::settings::Settings;
 use crate::signals::{Signals, Wish};
 use crate::source::{Loaded, Source};
+use crate::trickle::{self, Call};
 
 /// Log lines from before the screen that are shown after it, in all.
 const PAST_LINES: usize = 500;
@@ -33,10 +37,23 @@ const PROGRESS: Duration = Duration::from_secs(1);
 /// An instance that ended this often does not keep the screen waiting.
 const GIVEN_UP_RESTARTS: u32 = 2;
 
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// A settings file, or the folder that holds madang.toml
+    #[arg(default_value = ".", value_name = "DIR|FILE")]
+    place: PathBuf,
+    /// Sends a little steady traffic to the gateway, so that the console lives: `trickle` of the settings, in turn
+    #[arg(long)]
+    trickle: bool,
+    #[command(flatten)]
+    sets: Sets,
+}
+
 /// Runs until it is asked to stop.
-pub(crate) fn run(house: &Which, place: &Path, sets: &Sets) -> Result<Exit, Failure> {
-    let source = Source::find(place, sets, house)?;
+pub(crate) fn run(house: &Which, options: &Options) -> Result<Exit, Failure> {
+    let source = Source::find(&options.place, &options.sets, house)?;
     let loaded = source.load()?;
+    let calls = if options.trickle { to_trickle(&loaded)? } else { Vec::new() };
     output::warnings(&loaded.warnings);
     let filter = std::env::var(LogSettings::VARIABLE).unwrap_or_else(|_| FILTER.to_owned());
     init_logs(&LogSettings { filter, ..LogSettings::default() })
@@ -45,12 +62,23 @@ pub(crate) fn run(house: &Which, place: &Path, sets: &Sets) -> Result<Exit, Fail
         data: source.data_folder(),
         on_loss: OnLoss::Stop,
         unwritten: Unwritten::LeaveClosed,
-        command: source.command("up", place),
+        command: source.command("up", &options.place),
     };
-    runtime::block_on(keep_up(source, loaded, plan))
+    runtime::block_on(keep_up(source, loaded, plan, calls))
 }
 
-async fn keep_up(source: Source, loaded: Loaded, plan: Plan) -> Result<Exit, Failure> {
+fn to_trickle(loaded: &Loaded) -> Result<Vec<Call>, Report> {
+    let Settings { trickle, listen, .. } = &loaded.settings;
+    if trickle.is_empty() || listen.gateway.is_none() {
+        let what = if trickle.is_empty() { "the settings have no `trickle`" } else { "`listen.gateway` is off" };
+        return Err(Report::wrong(format!("there is nothing to trickle: {what}"))
+            .hint("for example `trickle = [\"GET /\"]` at the top of the settings file")
+            .code(&codes::TRICKLE));
+    }
+    Ok(trickle.clone())
+}
+
+async fn keep_up(source: Source, loaded: Loaded, plan: Plan, calls: Vec<Call>) -> Result<Exit, Failure> {
     let mut signals = Signals::listen(Wish::Stop).map_err(|error| Report::could_not(error.to_string()))?;
     let (printer, thread) = Printer::start(std::io::stdout())?;
     let house = tokio::select! {
@@ -59,7 +87,7 @@ async fn keep_up(source: Source, loaded: Loaded, plan: Plan) -> Result<Exit, Fai
     };
     let notices = printer.clone();
     house.follow_settings(source.clone(), loaded.clone(), move |outcome| tell(&outcome, &notices));
-    let exit = until_stopped(&house, &source, &loaded, &mut signals, &printer).await;
+    let exit = until_stopped(&house, &source, &loaded, &calls, &mut signals, &printer).await;
     printer.line("Everything has stopped.");
     drop((house, printer));
     thread.join();
@@ -71,6 +99,7 @@ async fn until_stopped(
     house: &House,
     source: &Source,
     loaded: &Loaded,
+    calls: &[Call],
     signals: &mut Signals,
     printer: &Printer,
 ) -> Exit {
@@ -86,6 +115,7 @@ async fn until_stopped(
     if !is_asked {
         tokio::select! {
             never = &mut lines => match never {},
+            never = trickle(house, calls) => match never {},
             () = asked_to_stop(signals, printer) => {}
         }
     }
@@ -116,6 +146,13 @@ fn show(house: &House, source: &Source, loaded: &Loaded, instances: &[InstanceVi
         color: Color::of_stdout(),
     };
     printer.line(screen.text());
+}
+
+async fn trickle(house: &House, calls: &[Call]) -> Infallible {
+    match house.listen().gateway {
+        Some(gateway) => trickle::run(gateway, calls).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// A signal, or nobody who reads what is printed: `madang up | head`.
