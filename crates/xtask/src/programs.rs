@@ -28,6 +28,7 @@ pub(crate) const NPM: Program = Program { name: "npm", package: "npm" };
 pub(crate) const JAVA: Program = Program { name: "java", package: "default-jdk-headless" };
 pub(crate) const MAVEN: Program = Program { name: "mvn", package: "maven" };
 pub(crate) const PROMETHEUS: Program = Program { name: "prometheus", package: "prometheus" };
+pub(crate) const CHROMIUM: Program = Program { name: "chromium", package: "chromium" };
 pub(crate) const NGINX: Program = Program { name: "nginx", package: "nginx-light" };
 pub(crate) const WRK: Program = Program { name: "wrk", package: "wrk" };
 pub(crate) const TASKSET: Program = Program { name: "taskset", package: "util-linux" };

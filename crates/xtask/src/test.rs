@@ -9,7 +9,7 @@ use clap::Args;
 use crate::{
     Verdict,
     bench::NEEDED_FOR_COST,
-    interop::NEEDED_FOR_EUREKA,
+    interop::{NEEDED_FOR_CONSOLE, NEEDED_FOR_EUREKA},
     programs::{self, Install, NODE, PYTHON, Program},
     steps::{Show, Steps},
     workspace::{self, Packages},
@@ -43,6 +43,7 @@ pub(crate) fn run(options: &Options) -> Result<Verdict> {
         let mut needed: Vec<_> = end_to_end.iter().flat_map(|(_, programs)| programs.iter().copied()).collect();
         if options.filter.is_none() {
             needed.extend(NEEDED_FOR_EUREKA);
+            needed.extend(NEEDED_FOR_CONSOLE);
             needed.extend(NEEDED_FOR_COST);
         }
         programs::bring(&needed, Install::from_flag(options.install))?;
@@ -69,19 +70,20 @@ pub(crate) fn run(options: &Options) -> Result<Verdict> {
         }
     }
     if !options.quick && options.filter.is_none() {
-        meet_eureka_clients(&mut steps);
+        from_outside(&mut steps, "real Eureka clients", "eureka", NEEDED_FOR_EUREKA);
+        from_outside(&mut steps, "console in a browser", "console", NEEDED_FOR_CONSOLE);
         measure_cost(&mut steps);
     }
     Ok(steps.finish())
 }
 
-/// Real Eureka clients, in a process of their own as well.
-fn meet_eureka_clients(steps: &mut Steps) {
-    let missing = programs::missing(NEEDED_FOR_EUREKA);
+/// Programs that others wrote, in a process of their own as well.
+fn from_outside(steps: &mut Steps, name: &'static str, protocol: &str, needed: &[Program]) {
+    let missing = programs::missing(needed);
     if missing.is_empty() {
-        steps.run("real Eureka clients", workspace::cargo().args(["xtask", "interop", "eureka"]));
+        steps.run(name, workspace::cargo().args(["xtask", "interop", protocol]));
     } else {
-        steps.skip("real Eureka clients", programs::reason(&missing));
+        steps.skip(name, programs::reason(&missing));
     }
 }
 

@@ -9,7 +9,7 @@ use super::prepare::{self, Made};
 use crate::{
     Verdict,
     programs::{self, Install, JAVA, MAVEN, NODE, NPM, PIP, PROMETHEUS, PYTHON, Program},
-    workspace::{self, Packages},
+    workspace,
 };
 
 /// What the clients run on, and what brings their packages.
@@ -48,7 +48,7 @@ pub(crate) fn run(options: &Options) -> Result<Verdict> {
     let mut tests = Command::new(PYTHON.name);
     tests.arg(workspace::root().join("interop/eureka/test_eureka.py")).args(&options.tests);
     match options.against {
-        Against::Madang => tests.env("MADANG_BINARY", built_madang()?).env_remove("MADANG_INTEROP_SERVER"),
+        Against::Madang => tests.env("MADANG_BINARY", prepare::built_madang()?).env_remove("MADANG_INTEROP_SERVER"),
         Against::Eureka => tests.env("MADANG_INTEROP_SERVER", "eureka"),
     };
     println!("== {}", workspace::shown(&tests).trim_matches('`'));
@@ -94,11 +94,4 @@ fn made(against: Against) -> Vec<Made> {
         all.push(java("server"));
     }
     all
-}
-
-/// Builds Madang and says where it is. The same selection as that of the end-to-end tests: it is there already then.
-fn built_madang() -> Result<std::path::PathBuf> {
-    let mut build = workspace::cargo();
-    workspace::run(build.args(["test", "--quiet", "--workspace", "--no-run", "--test", "shop"]))?;
-    Ok(workspace::metadata(Packages::Ours)?.target_directory.join("debug/madang"))
 }

@@ -8,11 +8,18 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use crate::workspace;
+use crate::workspace::{self, Packages};
 
 /// Where all of it goes; what npm brings alone stands beside its sources, where node looks for it.
 pub(crate) fn folder() -> PathBuf {
     workspace::root().join("target/interop")
+}
+
+/// Builds Madang and says where it is. The same selection as that of the end-to-end tests: it is there already then.
+pub(crate) fn built_madang() -> Result<PathBuf> {
+    let mut build = workspace::cargo();
+    workspace::run(build.args(["test", "--quiet", "--workspace", "--no-run", "--test", "shop"]))?;
+    Ok(workspace::metadata(Packages::Ours)?.target_directory.join("debug/madang"))
 }
 
 /// Something made by another language's tool.
