@@ -32,16 +32,16 @@ LEASE = 5
 JAVA = ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx192m", "-jar"]
 
 
-def eventually(fact, look, within):
-    """Calls `look` until it gives something true, and returns that. What it gave or raised last is told when it is late."""
+def eventually(fact, look, until, within):
+    """Calls `look` until what it gives is right. What it gave or raised last is told when that takes too long."""
     deadline = time.monotonic() + within
     while True:
         try:
-            found = last = look()
+            last = look()
+            if until(last):
+                return
         except (OSError, Refused) as error:
-            found, last = None, error
-        if found:
-            return found
+            last = error
         if time.monotonic() > deadline:
             raise AssertionError(f"{fact}: not within {within} s; seen last: {last!r}")
         time.sleep(0.05)  # between two looks
@@ -136,31 +136,30 @@ class Server:
 
     def start(self):
         self.program.start()
-        eventually("the server answers", self.listed_or_none, within=60)
+        eventually("the server answers", self.listed, lambda _: True, within=60)
 
     def stop(self):
         self.program.stop()
 
-    def kill_and_start_again(self, meanwhile):
+    def kill(self):
         self.program.kill()
-        meanwhile()
-        self.start()
 
     def listed(self):
         """All instances that are listed, by id."""
         applications = ask(f"{self.url}/apps")["applications"]["application"]
         return {one["instanceId"]: one for application in applications for one in application["instance"]}
 
-    def listed_or_none(self):
-        return [self.listed()]  # true when the list is empty as well
+    def ids(self):
+        return set(self.listed())
 
     def instance(self, client):
         """One instance as the registry has it now; the real server keeps no older answer of this one."""
         return ask(f"{self.url}/apps/{client.service.upper()}/{client.id}")["instance"]
 
-    def renewed(self, client):
-        """When it last renewed its lease, in ms; on the real server one lease later, which is when that one ends."""
-        return self.instance(client)["leaseInfo"]["lastRenewalTimestamp"]
+    def lease(self, client):
+        """When it registered and when it last renewed, in ms; there the real server shows when the lease will end."""
+        lease = self.instance(client)["leaseInfo"]
+        return lease["registrationTimestamp"], lease["lastRenewalTimestamp"]
 
     def override(self, client, status):
         ask(f"{self.url}/apps/{client.service.upper()}/{client.id}/status?value={status}", "PUT")
@@ -180,8 +179,9 @@ class Madang(Server):
     def __init__(self):
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="madang-interop-"))
-        self.egress = f"http://127.0.0.1:{free_port()}"
-        listen = {"eureka": self.port, "egress": self.egress.rpartition(":")[2], "gateway": free_port(), "admin": free_port()}
+        egress = free_port()
+        self.egress = f"http://127.0.0.1:{egress}"
+        listen = {"eureka": self.port, "egress": egress, "gateway": free_port(), "admin": free_port()}
         lines = [f'{name} = "127.0.0.1:{port}"' for name, port in listen.items()]
         (self.folder / "madang.toml").write_text("\n".join(["[listen]", *lines, ""]))
         madang = os.environ.get("MADANG_BINARY") or ROOT / "target" / "debug" / "madang"
@@ -280,17 +280,19 @@ class Stage:
         return [other for other in self.clients if other.service != client.service]
 
     def is_known_to_all(self, client):
-        self.soon(f"{client.id} is listed", lambda: client.id in self.server.listed())
+        self.soon(f"{client.id} is listed", self.server.ids, lambda ids: client.id in ids)
         for other in self.others(client):
-            self.soon(f"{other.service} sees {client.id}", lambda: client.id in other.sees(client.service))
+            sees = lambda: other.sees(client.service)
+            self.soon(f"{other.service} sees {client.id}", sees, lambda ids: client.id in ids)
 
     def is_known_to_nobody(self, client):
-        self.soon(f"{client.id} is gone from the list", lambda: client.id not in self.server.listed())
+        self.soon(f"{client.id} is gone from the list", self.server.ids, lambda ids: client.id not in ids)
         for other in self.others(client):
-            self.soon(f"{other.service} has lost sight of {client.id}", lambda: client.id not in other.sees(client.service))
+            sees = lambda: other.sees(client.service)
+            self.soon(f"{other.service} has lost sight of {client.id}", sees, lambda ids: client.id not in ids)
 
-    def soon(self, fact, look):
-        return eventually(fact, look, within=self.server.patience)
+    def soon(self, fact, look, until):
+        eventually(fact, look, until, within=self.server.patience)
 
 
 class Repeated:

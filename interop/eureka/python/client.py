@@ -16,7 +16,7 @@ PORT = int(os.environ["INTEROP_PORT"])
 LEASE = int(os.environ["INTEROP_LEASE"])
 
 
-def hello():
+def hello(_):
     return json.dumps({"from": INSTANCE})
 
 
@@ -29,12 +29,18 @@ def call(service):
     return eureka_client.do_service(service, "/hello")
 
 
+def metrics(_):
+    return "interop_client 1\n"
+
+
+PAGES = {"hello": hello, "seen": seen, "call": call, "metrics": metrics}
+
+
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         what, _, service = self.path[1:].partition("/")
         try:
-            text = {"hello": lambda _: hello(), "seen": seen, "call": call, "metrics": lambda _: "interop_client 1\n"}[what](service)
-            self.answer(200, text, "text/plain" if what == "metrics" else "application/json")
+            self.answer(200, PAGES[what](service), "text/plain" if what == "metrics" else "application/json")
         except Exception as error:
             self.answer(502, f"{type(error).__name__}: {error}\n", "text/plain")
 
