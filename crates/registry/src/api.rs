@@ -146,16 +146,14 @@ async fn watch_service(State(handle): State<Handle>, Path(name): Path<String>) -
 async fn watch_all(State(handle): State<Handle>) -> Response {
     let (mut changed, own) = (handle.watch(), handle.clone());
     stream(&handle, |mut lines| async move {
-        let mut seen = Arc::<Snapshot>::default();
+        let mut seen = Seen::default();
         loop {
             changed.borrow_and_update();
-            let (snapshot, preserved) = (own.snapshot(), own.preserved());
-            for row in changed_rows(&seen, &snapshot, &preserved) {
+            for row in seen.changed(own.snapshot(), own.preserved()) {
                 if lines.send_data(line_of(&row)).await.is_err() {
                     return;
                 }
             }
-            seen = snapshot;
             if changed.changed().await.is_err() {
                 return;
             }
@@ -163,15 +161,29 @@ async fn watch_all(State(handle): State<Handle>) -> Response {
     })
 }
 
-/// Services that are not as they were; one that lists nothing any more has no instances.
-fn changed_rows(seen: &Snapshot, now: &Snapshot, preserved: &[(Name, String)]) -> Vec<ServiceRow> {
-    let is_seen = |name: &Name, view: &Arc<ServiceView>| {
-        seen.service(name.as_str()).is_some_and(|before| Arc::ptr_eq(before, view))
-    };
-    let fresh = now.services().filter(|(name, view)| !is_seen(name, view));
-    let gone = seen.services().filter(|(name, _)| now.service(name.as_str()).is_none());
-    let gone = gone.map(|(name, _)| ServiceRow::of(name, &ServiceView::default(), preserved));
-    fresh.map(|(name, view)| ServiceRow::of(name, view, preserved)).chain(gone).collect()
+/// What a watcher has been told.
+#[derive(Default)]
+struct Seen {
+    snapshot: Arc<Snapshot>,
+    preserved: Vec<(Name, String)>,
+}
+
+impl Seen {
+    /// Services that are not as they were; one that lists nothing any more has no instances.
+    fn changed(&mut self, snapshot: Arc<Snapshot>, preserved: Vec<(Name, String)>) -> Vec<ServiceRow> {
+        let holds = |all: &[(Name, String)], name: &Name| all.iter().any(|(held, _)| held == name);
+        let is_seen = |name: &Name, view: &Arc<ServiceView>| {
+            let before = self.snapshot.service(name.as_str());
+            before.is_some_and(|before| Arc::ptr_eq(before, view))
+                && holds(&self.preserved, name) == holds(&preserved, name)
+        };
+        let fresh = snapshot.services().filter(|(name, view)| !is_seen(name, view));
+        let gone = self.snapshot.services().filter(|(name, _)| snapshot.service(name.as_str()).is_none());
+        let gone = gone.map(|(name, _)| ServiceRow::of(name, &ServiceView::default(), &preserved));
+        let rows = fresh.map(|(name, view)| ServiceRow::of(name, view, &preserved)).chain(gone).collect();
+        (self.snapshot, self.preserved) = (snapshot, preserved);
+        rows
+    }
 }
 
 /// Lines until the client leaves or Madang ends. A slow client waits for nobody else: it gets the latest state when

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::header::USER_AGENT;
 use madang_base::Name;
 use madang_runtime::{Scope, now, sleep_until};
+use tokio::net::lookup_host;
 use tokio::sync::Semaphore;
 
 use crate::handle::Handle;
@@ -80,16 +81,28 @@ pub(crate) async fn run(handle: Handle, scope: Scope) {
     }
 }
 
+/// Where it is: its address, or what that name stands for at this moment.
+async fn find(instance: &Instance, timeout: Duration) -> Result<SocketAddr, String> {
+    let (name, port) = (instance.address.as_str(), instance.port.number);
+    if let Ok(ip) = name.parse::<IpAddr>() {
+        return Ok(SocketAddr::new(ip, port));
+    }
+    let found = tokio::time::timeout(timeout, lookup_host((name, port))).await;
+    let found = found.map_err(|_| format!("nobody said in time what address `{name}` is"))?;
+    let mut all = found.map_err(|error| format!("`{name}` is no known host: {error}"))?;
+    all.next().ok_or_else(|| format!("`{name}` has no address"))
+}
+
 /// Asks once. `Err` says what was asked and what came back.
 async fn ask(check: &Check, instance: &Instance) -> Result<(), String> {
-    let ip: IpAddr = instance
-        .address
-        .parse()
-        .map_err(|_| format!("`{}` is not an IP address, and checks look up no names", instance.address))?;
     if !instance.port.enabled {
-        return Err("its plain port is not open".to_owned());
+        return Err(if instance.secure_port.enabled {
+            "its plain port is closed, and https checks are not supported yet".to_owned()
+        } else {
+            "its plain port is closed".to_owned()
+        });
     }
-    let address = SocketAddr::new(ip, instance.port.number);
+    let address = find(instance, check.timeout()).await?;
     let path = match &check.probe {
         Probe::Tcp => {
             let connected = madang_dial::connect(address, check.timeout()).await;
@@ -103,4 +116,33 @@ async fn ask(check: &Check, instance: &Instance) -> Result<(), String> {
     let status = response.map_err(|error| format!("GET {path}: {error}"))?.status();
     let is_well = status.is_success() || status.is_redirection();
     if is_well { Ok(()) } else { Err(format!("GET {path} answered {status}")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::instance::testing::instance;
+
+    #[tokio::test]
+    async fn a_check_finds_its_instance_by_address_or_by_name_and_says_what_it_cannot_do() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let tcp = Check::new(Probe::Tcp);
+        let at = |address: &str| Instance { address: address.to_owned(), ..instance("a", port) };
+        for (address, expected) in
+            [("127.0.0.1", Ok(())), ("localhost", Ok(())), ("no such host", Err("`no such host` is no known host"))]
+        {
+            let said = ask(&tcp, &at(address)).await;
+            match expected {
+                Ok(()) => assert_eq!(said, Ok(()), "{address}"),
+                Err(start) => assert!(said.as_ref().is_err_and(|error| error.starts_with(start)), "{said:?}"),
+            }
+        }
+        let (mut closed, mut secure) = (at("127.0.0.1"), at("127.0.0.1"));
+        closed.port.enabled = false;
+        (secure.port.enabled, secure.secure_port.enabled) = (false, true);
+        assert_eq!(ask(&tcp, &closed).await, Err("its plain port is closed".to_owned()));
+        let expected = "its plain port is closed, and https checks are not supported yet".to_owned();
+        assert_eq!(ask(&tcp, &secure).await, Err(expected));
+    }
 }

@@ -7,9 +7,12 @@
 mod body;
 mod documents;
 mod handlers;
+mod meters;
+mod names;
 mod path;
 mod read;
 mod replication;
+mod status;
 mod words;
 mod write_json;
 mod write_xml;

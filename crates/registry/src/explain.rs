@@ -3,11 +3,12 @@
 use serde::Serialize;
 
 use crate::instance::Status;
+use crate::preserve::PreservationExplained;
 use crate::registry::Override;
 use crate::view::Listed;
 
 /// One instance with its records and the reasons for what is shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Explanation {
     /// Its service.
     pub service: String,
@@ -21,6 +22,8 @@ pub struct Explanation {
     pub overridden: Option<Override>,
     /// Each registrar's record.
     pub records: Vec<RecordExplained>,
+    /// Whether expired leases of its service are kept, with the figures; none when nobody has a lease there.
+    pub self_preservation: Option<PreservationExplained>,
     /// What the clients of each face see; who knows the faces fills it in.
     pub faces: Vec<FaceExplained>,
 }
@@ -97,7 +100,11 @@ pub enum LeaseExplained {
 }
 
 impl Explanation {
-    pub(crate) fn new(listed: &Listed, records: Vec<RecordExplained>, preserved: Option<String>) -> Self {
+    pub(crate) fn new(
+        listed: &Listed,
+        records: Vec<RecordExplained>,
+        preservation: Option<PreservationExplained>,
+    ) -> Self {
         let mut because = Vec::new();
         match &listed.overridden {
             Some(one) if one.status == listed.status => {
@@ -128,7 +135,7 @@ impl Explanation {
         if records.iter().any(|record| record.restored) {
             because.push("it is known from before a restart and has one whole lease to send news".to_owned());
         }
-        because.extend(preserved);
+        because.extend(preservation.as_ref().filter(|one| one.holds).map(|one| one.text.clone()));
         Self {
             service: listed.service.to_string(),
             instance: listed.instance.id.to_string(),
@@ -136,6 +143,7 @@ impl Explanation {
             because,
             overridden: listed.overridden.clone(),
             records,
+            self_preservation: preservation,
             faces: Vec::new(),
         }
     }

@@ -3,6 +3,7 @@
 //! The lock is held for a step of the core and never across an `.await` or a write: entries for the journal are queued
 //! under it, so their order is the order of the changes, and whoever answers a client waits for [`Handle::written`].
 
+use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -33,18 +34,27 @@ const REST: Duration = Duration::from_millis(100);
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// A handle to the running registry. Clones are the same.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Handle(Arc<Shared>);
 
-#[derive(Debug)]
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Handle").field(&self.0.scope).finish()
+    }
+}
+
 struct Shared {
     state: Mutex<State>,
     changed: watch::Sender<u64>,
     /// Something changed that watchers have not been told.
     news: Notify,
     meters: Meters,
+    faces: Mutex<Vec<Counted>>,
     scope: Scope,
 }
+
+/// Writes the metrics of a face.
+type Counted = Box<dyn Fn(&mut Exposition) + Send + Sync>;
 
 #[derive(Debug)]
 struct State {
@@ -79,6 +89,7 @@ pub fn open(folder: &Path, settings: Settings, scope: &Scope) -> Result<Handle, 
         changed,
         news: Notify::new(),
         meters: Meters::default(),
+        faces: Mutex::default(),
         scope: scope.clone(),
     };
     let handle = Handle(Arc::new(shared));
@@ -326,11 +337,17 @@ impl Handle {
         self.state().registry.preserved()
     }
 
+    /// What a face counts, written with the rest. Once per face.
+    pub(crate) fn add_metrics(&self, write: impl Fn(&mut Exposition) + Send + Sync + 'static) {
+        self.0.faces.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(write));
+    }
+
     /// Appends this crate's metrics to a page.
     pub fn write_metrics(&self, out: &mut Exposition) {
         let (snapshot, preserved) = (self.snapshot(), self.preserved().len());
         let failures = self.state().journal.failures();
         self.0.meters.write(&snapshot, preserved, failures, out);
+        self.0.faces.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|write| write(out));
     }
 
     /// Evicts, and keeps the files small.
@@ -342,8 +359,16 @@ impl Handle {
             self.0.meters.evictions.inc();
             self.write(state, Some(Entry::Cancel { service: service.to_string(), face, id }));
         }
-        for (service, why) in state.registry.newly_preserved() {
-            warn!(%service, why, "service preserves itself");
+        let news = state.registry.preservation_news();
+        for (service, why) in &news {
+            match why {
+                Some(why) => warn!(%service, why, "service preserves itself"),
+                None => info!(%service, "self-preservation of the service has ended"),
+            }
+        }
+        if !news.is_empty() {
+            // Nothing that is listed changed, and yet there is something to see.
+            self.0.changed.send_modify(|_| {});
         }
         // Deltas tell changes from the time they were seen: look at least this often.
         let _ = state.registry.snapshot(now);

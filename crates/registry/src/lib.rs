@@ -38,6 +38,7 @@ pub use handle::{Handle, ServiceWatch, open};
 pub use instance::{Check, Face, Instance, InstanceId, InvalidInstance, Pages, Port, Probe, Status, Terms};
 pub use journal::OpenError;
 pub use pairs::Pairs;
+pub use preserve::PreservationExplained;
 pub use registry::{Override, RegisterError, Registered, Registry, Removed, UnknownInstance};
 pub use settings::{Credentials, KEYS, Settings};
 pub use view::{Change, Kind, Listed, ServiceView, Snapshot};

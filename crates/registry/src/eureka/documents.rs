@@ -11,14 +11,13 @@
 //! `lastRenewalTimestamp` is as of the making: heartbeats change no document.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use flate2::{Compress, Compression, Crc, FlushCompress};
 use madang_base::Name;
 
-use super::{words, write_json, write_xml};
+use super::{names, words, write_json, write_xml};
 use crate::registry::DeltaVersion;
 use crate::view::{Change, Kind, Listed, ServiceView, Snapshot};
 
@@ -162,7 +161,7 @@ impl<V, S> Shelf<V, S> {
         {
             return piece.clone();
         }
-        let piece = Piece::new(application(name.as_str(), &rows(&source), key), key.coding);
+        let piece = Piece::new(application(&rows(&source), key), key.coding);
         self.pieces.insert(name.clone(), (source, piece.clone()));
         piece
     }
@@ -265,9 +264,9 @@ pub(super) fn subset(listed: &[&Listed], key: Key) -> Document {
     }
     // They come sorted by service.
     let groups = listed.chunk_by(|a, b| a.service == b.service);
-    let pieces = groups.filter_map(|group| {
+    let pieces = groups.map(|group| {
         let rows: Vec<_> = group.iter().map(|one| (*one, one.kind)).collect();
-        Some(Piece::new(application(group.first()?.service.as_str(), &rows, key), key.coding))
+        Piece::new(application(&rows, key), key.coding)
     });
     let pieces: Vec<_> = pieces.collect();
     envelope("-1", &words::hash(counts), pieces, key)
@@ -301,14 +300,16 @@ fn envelope(version: &str, hash: &str, pieces: Vec<Piece>, key: Key) -> Document
 }
 
 /// One application: an object without its root in JSON, an element in XML.
-fn application(name: &str, rows: &[(&Listed, Kind)], key: Key) -> String {
+fn application(rows: &[(&Listed, Kind)], key: Key) -> String {
     /// About what a row takes; too little costs a copy, too much is given back.
     const ROW: usize = 1024;
-    let name = name.to_ascii_uppercase();
+    let name = rows.first().map_or_else(String::new, |(listed, _)| names::shown(listed));
     let mut out = String::with_capacity(ROW * rows.len());
     match key.format {
         Format::Json => {
-            let _ = write!(out, "{{\"name\":\"{name}\",\"instance\":[");
+            out.push_str("{\"name\":");
+            write_json::text(&mut out, &name);
+            out.push_str(",\"instance\":[");
             for (at, (listed, kind)) in rows.iter().enumerate() {
                 if at > 0 {
                     out.push(',');
@@ -318,7 +319,9 @@ fn application(name: &str, rows: &[(&Listed, Kind)], key: Key) -> String {
             out.push_str("]}");
         }
         Format::Xml => {
-            let _ = write!(out, "<application><name>{name}</name>");
+            out.push_str("<application><name>");
+            write_xml::text(&mut out, &name);
+            out.push_str("</name>");
             rows.iter().for_each(|(listed, kind)| write_xml::instance(&mut out, listed, *kind, key.shape));
             out.push_str("</application>");
         }

@@ -10,17 +10,19 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, ALLOW, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, LOCATION, VARY,
+    ACCEPT, ACCEPT_ENCODING, ALLOW, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderName, LOCATION, VARY,
     WWW_AUTHENTICATE,
 };
+use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
 use madang_base::Name;
 use madang_runtime::{now, sleep_until};
 
 use super::body::Pieces;
 use super::documents::{self, Coding, Document, Documents, Format, Key, Shape};
+use super::meters::Meters;
 use super::path::{PathError, Target, pairs};
-use super::{FACE, Options, read, replication, words, write_json, write_xml, xml};
+use super::{FACE, Options, names, read, replication, status, words, write_json, write_xml, xml};
 use crate::handle::Handle;
 use crate::instance::Status;
 use crate::registry::RegisterError;
@@ -36,11 +38,15 @@ struct Shared {
     handle: Handle,
     options: Options,
     documents: Documents,
+    meters: Arc<Meters>,
 }
 
 /// The whole face, on every prefix.
 pub fn router(handle: Handle, options: Options) -> Router {
-    let shared = Arc::new(Shared { handle, options, documents: Documents::default() });
+    let meters = Arc::<Meters>::default();
+    let counted = Arc::clone(&meters);
+    handle.add_metrics(move |out| counted.write(out));
+    let shared = Arc::new(Shared { handle, options, documents: Documents::default(), meters });
     let (scope, tidied) = (shared.handle.scope().clone(), Arc::clone(&shared));
     shared.handle.scope().spawn("tidy-eureka", async move {
         while scope.until_cancelled(sleep_until(now() + UNREAD)).await.is_some() {
@@ -52,34 +58,46 @@ pub fn router(handle: Handle, options: Options) -> Router {
 
 async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
-    if !shared.admits(&head.headers) {
+    let method = head.method.clone();
+    let target = if shared.admits(&head.headers) {
+        match Target::parse(head.uri.path()) {
+            Ok(target) => Ok(target),
+            Err(PathError::NotFound) => Err(empty(StatusCode::NOT_FOUND)),
+            Err(PathError::Encoding) => Err(refuse("Malformed path: broken percent-encoding")),
+        }
+    } else {
         let challenge = [(WWW_AUTHENTICATE, "Basic realm=\"eureka\"")];
-        return (StatusCode::UNAUTHORIZED, challenge).into_response();
-    }
-    let target = match Target::parse(head.uri.path()) {
-        Ok(target) => target,
-        Err(PathError::NotFound) => return empty(StatusCode::NOT_FOUND),
-        Err(PathError::Encoding) => return refuse("Malformed path: broken percent-encoding"),
+        Err((StatusCode::UNAUTHORIZED, challenge).into_response())
     };
-    if !target.allow().contains(&head.method) {
-        let allow = target.allow().iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
-        return (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, allow)]).into_response();
-    }
-    let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
-        return (StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than 1 MiB").into_response();
+    let (response, target) = match target {
+        Ok(target) => (shared.answer(head, &target, body).await, Some(target)),
+        Err(refusal) => (refusal, None),
     };
-    let query = pairs(head.uri.query().unwrap_or_default());
-    let asked = asked(&head.headers);
-    if head.method == Method::GET || head.method == Method::HEAD {
-        return shared.read(&target, asked);
-    }
-    let is_heartbeat = head.method == Method::PUT && matches!(target, Target::Instance(..));
-    let response = shared.change(&head.method, target, &head.headers, &query, &body);
-    // The append comes before the answer; a heartbeat appends nothing, and waits for nobody else's.
-    if !is_heartbeat {
-        shared.handle.written().await;
-    }
+    shared.meters.count(&method, target.as_ref(), response.status());
     response
+}
+
+impl Shared {
+    async fn answer(&self, head: Parts, target: &Target, body: Body) -> Response {
+        if !target.allow().contains(&head.method) {
+            let allow = target.allow().iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
+            return (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, allow)]).into_response();
+        }
+        let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
+            return (StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than 1 MiB").into_response();
+        };
+        if head.method == Method::GET || head.method == Method::HEAD {
+            return self.read(target, asked(&head.headers), &head.headers);
+        }
+        let is_heartbeat = head.method == Method::PUT && matches!(target, Target::Instance(..));
+        let query = pairs(head.uri.query().unwrap_or_default());
+        let response = self.change(&head.method, target, &head.headers, &query, &body);
+        // The append comes before the answer; a heartbeat appends nothing, and waits for nobody else's.
+        if !is_heartbeat {
+            self.handle.written().await;
+        }
+        response
+    }
 }
 
 /// What the client reads (discovery-wire §1.1).
@@ -122,7 +140,7 @@ impl Shared {
         basic.and_then(|(_, text)| STANDARD.decode(text.trim()).ok()).is_some_and(|given| credentials.admit(&given))
     }
 
-    fn read(&self, target: &Target, key: Key) -> Response {
+    fn read(&self, target: &Target, key: Key, headers: &HeaderMap) -> Response {
         let snapshot = self.handle.snapshot();
         match target {
             Target::Home => self.home(),
@@ -131,12 +149,12 @@ impl Shared {
                 let version = self.handle.delta_version();
                 whole(self.documents.delta(version, || self.handle.delta(), key), key)
             }
-            Target::Application(app) => with_name(app, |name| {
-                let document = self.documents.application(&snapshot, name, key);
+            Target::Application(app) => {
+                let document = self.documents.application(&snapshot, &names::service(app).0, key);
                 document.map_or_else(|| empty(StatusCode::NOT_FOUND), |document| whole(document, key))
-            }),
+            }
             Target::Instance(app, id) => {
-                let view = snapshot.service(&app.to_ascii_lowercase());
+                let view = snapshot.service(names::service(app).0.as_str());
                 one(view.and_then(|view| view.find(id)).map(|listed| &**listed), key)
             }
             Target::AnyInstance(id) => {
@@ -144,9 +162,14 @@ impl Shared {
             }
             Target::Vip(vip) => whole(documents::subset(&named(&snapshot, Alias::Plain, vip), key), key),
             Target::SecureVip(vip) => whole(documents::subset(&named(&snapshot, Alias::Secure, vip), key), key),
-            Target::ServerStatus => text(server_status(snapshot.len(), key.format), key),
+            Target::ServerStatus => {
+                let authority = headers.get(HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
+                text(status::server(snapshot.len(), authority, unix_ms(), key.format), key)
+            }
             Target::Overrides => {
-                text(overrides(&pick(&snapshot, |listed| listed.overridden.is_some()), key.format), key)
+                let all = snapshot.services().flat_map(|(_, view)| &view.instances).map(|listed| &**listed);
+                let overridden: Vec<_> = all.filter(|listed| listed.overridden.is_some()).collect();
+                text(status::overrides(&overridden, key.format), key)
             }
             Target::Status(..) | Target::Metadata(..) | Target::Asg | Target::Batch => {
                 empty(StatusCode::METHOD_NOT_ALLOWED)
@@ -164,7 +187,7 @@ impl Shared {
     fn change(
         &self,
         method: &Method,
-        target: Target,
+        target: &Target,
         headers: &HeaderMap,
         query: &[(String, String)],
         body: &[u8],
@@ -172,29 +195,38 @@ impl Shared {
         let value = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
         let delete = method == Method::DELETE;
         match target {
-            Target::Application(app) => self.register(&app, headers, body),
-            Target::Instance(app, id) => with_name(&app, |service| {
-                if delete {
-                    return done(self.handle.cancel(service, &FACE, &id).is_ok());
+            Target::Application(app) => self.register(app, headers, body),
+            Target::Instance(app, id) if delete => done(self.handle.cancel(&names::service(app).0, &FACE, id).is_ok()),
+            Target::Instance(app, id) => {
+                let service = names::service(app).0;
+                let stamp = value("lastDirtyTimestamp").and_then(|stamp| stamp.parse().ok());
+                if is_peer(headers) {
+                    let overridden = value("overriddenstatus").and_then(words::status);
+                    return replication::single_heartbeat(
+                        &self.handle,
+                        &service,
+                        id,
+                        stamp,
+                        overridden,
+                        asked(headers),
+                    );
                 }
-                self.heartbeat(service, &id, value("lastDirtyTimestamp"))
-            }),
-            Target::Status(app, id) => with_name(&app, |service| {
-                if delete {
-                    return self.clear_override(service, &id, value("value"));
-                }
-                self.set_override(service, &id, value("value").unwrap_or_default())
-            }),
-            Target::Metadata(app, id) => with_name(&app, |service| {
+                self.heartbeat(&service, id, stamp)
+            }
+            Target::Status(app, id) if delete => self.clear_override(&names::service(app).0, id, value("value")),
+            Target::Status(app, id) => {
+                self.set_override(&names::service(app).0, id, value("value").unwrap_or_default())
+            }
+            Target::Metadata(app, id) => {
                 let mut pairs = query.to_vec();
                 // The first value of a key counts; the last one wins in a map.
                 pairs.reverse();
-                match self.handle.merge_metadata(service, &FACE, &id, pairs) {
+                match self.handle.merge_metadata(&names::service(app).0, &FACE, id, pairs) {
                     Ok(()) => empty(StatusCode::OK),
                     Err(None) => empty(StatusCode::NOT_FOUND),
                     Err(Some(error)) => refuse(&error.to_string()),
                 }
-            }),
+            }
             Target::Batch => replication::batch(&self.handle, body),
             Target::Asg => refuse("autoscaling groups are not known here"),
             _ => empty(StatusCode::METHOD_NOT_ALLOWED),
@@ -209,15 +241,10 @@ impl Shared {
         } else {
             serde_json::from_slice(body).map_err(|error| format!("malformed JSON: {error}"))
         };
-        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let now_ms = u64::try_from(unix.as_millis()).unwrap_or_default();
-        let instance = match parsed.and_then(|value| read::instance(&value, app, now_ms)) {
+        let (service, shown) = names::service(app);
+        let instance = match parsed.and_then(|value| read::instance(&value, app, shown, unix_ms())) {
             Ok(instance) => instance,
             Err(error) => return refuse(&error),
-        };
-        let service = match Name::parse(app) {
-            Ok(service) => service,
-            Err(error) => return refuse(&error.to_string()),
         };
         match self.handle.register(&service, FACE, instance) {
             Ok(_) => empty(StatusCode::NO_CONTENT),
@@ -229,21 +256,21 @@ impl Shared {
     }
 
     /// The `status` of a heartbeat changes nothing: clients register again when theirs changes.
-    fn heartbeat(&self, service: &Name, id: &str, stamp: Option<&str>) -> Response {
+    fn heartbeat(&self, service: &Name, id: &str, stamp: Option<u64>) -> Response {
         let Ok((instance, status)) = self.handle.renew(service, &FACE, id) else { return empty(StatusCode::NOT_FOUND) };
         // discovery-wire §1.8: whoever knows something newer is asked for all of it, and so is one whose status was
         // cleared.
-        let newer = stamp.and_then(|stamp| stamp.parse::<u64>().ok()).is_some_and(|stamp| stamp > instance.stamp_ms);
+        let newer = stamp.is_some_and(|stamp| stamp > instance.stamp_ms);
         done(!newer && status != Status::Unknown)
     }
 
     fn set_override(&self, service: &Name, id: &str, word: &str) -> Response {
-        let Some(status) = words::status(word) else { return empty(StatusCode::INTERNAL_SERVER_ERROR) };
-        let _ = self.handle.renew(service, &FACE, id);
         let snapshot = self.handle.snapshot();
         let Some(listed) = snapshot.service(service.as_str()).and_then(|view| view.find(id)) else {
             return empty(StatusCode::NOT_FOUND);
         };
+        let Some(status) = words::status(word) else { return empty(StatusCode::INTERNAL_SERVER_ERROR) };
+        let _ = self.handle.renew(service, &FACE, id);
         // The same status only renews the lease.
         if listed.status == status {
             return empty(StatusCode::OK);
@@ -258,20 +285,21 @@ impl Shared {
     }
 }
 
-fn with_name(app: &str, then: impl FnOnce(&Name) -> Response) -> Response {
-    Name::parse(app).map_or_else(|_| empty(StatusCode::NOT_FOUND), |name| then(&name))
+/// Only this very value makes a peer (discovery-wire §1.1).
+fn is_peer(headers: &HeaderMap) -> bool {
+    headers.get("x-netflix-discovery-replication").is_some_and(|value| value == "true")
+}
+
+fn unix_ms() -> u64 {
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(unix.as_millis()).unwrap_or_default()
 }
 
 fn named<'a>(snapshot: &'a Snapshot, kind: Alias, vip: &'a str) -> Vec<&'a Listed> {
     snapshot.services().flat_map(|(_, view)| view.named(kind, vip)).map(|listed| &**listed).collect()
 }
 
-fn pick(snapshot: &Snapshot, matches: impl Fn(&Listed) -> bool) -> Vec<&Listed> {
-    let all = snapshot.services().flat_map(|(_, view)| view.instances.iter().map(|listed| &**listed));
-    all.filter(|listed| matches(listed)).collect()
-}
-
-fn one(listed: Option<&Listed>, key: Key) -> Response {
+pub(super) fn one(listed: Option<&Listed>, key: Key) -> Response {
     let Some(listed) = listed else { return empty(StatusCode::NOT_FOUND) };
     let mut out = String::new();
     match key.format {
@@ -283,47 +311,6 @@ fn one(listed: Option<&Listed>, key: Key) -> Response {
         Format::Xml => write_xml::instance(&mut out, listed, listed.kind, Shape::Full),
     }
     text(out, key)
-}
-
-fn server_status(instances: usize, format: Format) -> String {
-    match format {
-        Format::Json => format!(
-            "{{\"generalStats\":{{\"registered-instances\":\"{instances}\"}},\"applicationStats\":{{\"registered-replicas\":\"\",\
-             \"available-replicas\":\"\",\"unavailable-replicas\":\"\"}},\"isHealthy\":true}}"
-        ),
-        Format::Xml => format!(
-            "<com.netflix.eureka.util.StatusInfo><generalStats><registered-instances>{instances}</registered-instances></generalStats>\
-             <applicationStats><registered-replicas></registered-replicas><available-replicas></available-replicas>\
-             <unavailable-replicas></unavailable-replicas></applicationStats><isHealthy>true</isHealthy>\
-             </com.netflix.eureka.util.StatusInfo>"
-        ),
-    }
-}
-
-fn overrides(listed: &[&Listed], format: Format) -> String {
-    let rows = listed
-        .iter()
-        .filter_map(|one| Some((one.instance.id.as_str(), words::of_status(one.overridden.as_ref()?.status))));
-    let mut parts = Vec::new();
-    for (id, status) in rows {
-        let mut out = String::new();
-        match format {
-            Format::Json => {
-                write_json::text(&mut out, id);
-                out.push_str(&format!(":\"{status}\""));
-            }
-            Format::Xml => {
-                out.push_str("<entry><string>");
-                write_xml::text(&mut out, id);
-                out.push_str(&format!("</string><status>{status}</status></entry>"));
-            }
-        }
-        parts.push(out);
-    }
-    match format {
-        Format::Json => format!("{{{}}}", parts.join(",")),
-        Format::Xml => format!("<map>{}</map>", parts.concat()),
-    }
 }
 
 fn done(found: bool) -> Response {

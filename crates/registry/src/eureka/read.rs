@@ -11,7 +11,8 @@ use crate::instance::{Check, Instance, InstanceId, Pages, Port, Probe, Status, T
 use crate::pairs::Pairs;
 
 /// Reads the body of a registration at `apps/{app}`; the error is for the client, in Eureka's words where it has any.
-pub(super) fn instance(body: &Value, app: &str, now_ms: u64) -> Result<Instance, String> {
+/// `shown` is the application name when it is no name of ours.
+pub(super) fn instance(body: &Value, app: &str, shown: Option<String>, now_ms: u64) -> Result<Instance, String> {
     let root = body.as_object().ok_or("Malformed body: an instance object is needed")?;
     let fields = match root.get("instance") {
         Some(Value::Object(fields)) => fields,
@@ -41,7 +42,7 @@ pub(super) fn instance(body: &Value, app: &str, now_ms: u64) -> Result<Instance,
     }
     let center = center.ok_or("Missing dataCenterInfo")?;
     let center = needed(Reader { fields: center }.text("name")?, "dataCenterInfo Name")?;
-    let notes = notes(&read, &center, center_meta, &id)?;
+    let notes = notes(&read, &center, center_meta, &id, shown)?;
     let metadata = texts(fields.get("metadata"), "metadata")?;
     let status = read.text("status")?.map_or(Status::Up, |word| words::status(&word).unwrap_or(Status::Unknown));
     Ok(Instance {
@@ -71,6 +72,9 @@ pub(super) fn instance(body: &Value, app: &str, now_ms: u64) -> Result<Instance,
 /// Our own keys of the metadata, because Eureka has no field for it: `madang.check` is `tcp` or a path.
 fn check(metadata: &BTreeMap<String, String>) -> Result<Option<Check>, String> {
     let Some(asked) = metadata.get(words::CHECK).filter(|asked| !asked.is_empty()) else { return Ok(None) };
+    if asked.to_ascii_lowercase().starts_with("https:") {
+        return Err(format!("metadata `{}`: https checks are not supported yet; use `tcp` or a path", words::CHECK));
+    }
     let is_path = asked.starts_with('/') && asked.bytes().all(|byte| byte.is_ascii_graphic());
     let probe = match asked.as_str() {
         "tcp" => Probe::Tcp,
@@ -87,7 +91,13 @@ fn check(metadata: &BTreeMap<String, String>) -> Result<Option<Check>, String> {
     Ok(Some(check))
 }
 
-fn notes(read: &Reader<'_>, center: &str, meta: BTreeMap<String, String>, id: &str) -> Result<Pairs, String> {
+fn notes(
+    read: &Reader<'_>,
+    center: &str,
+    meta: BTreeMap<String, String>,
+    id: &str,
+    shown: Option<String>,
+) -> Result<Pairs, String> {
     let mut notes = BTreeMap::new();
     if center != words::MY_OWN {
         notes.insert(words::DATA_CENTER.to_owned(), center.to_owned());
@@ -100,6 +110,7 @@ fn notes(read: &Reader<'_>, center: &str, meta: BTreeMap<String, String>, id: &s
     let country = read.number("countryId")?.filter(|country| *country != 1).map(|country| country.to_string());
     let coordinating = read.text("isCoordinatingDiscoveryServer")?.filter(|text| text == "true");
     for (key, value) in [
+        (words::APP, shown),
         (words::SID, sid),
         (words::COUNTRY, country),
         (words::COORDINATING, coordinating),
@@ -125,7 +136,9 @@ impl Reader<'_> {
 
     fn number(&self, name: &str) -> Result<Option<u64>, String> {
         let Some(text) = self.some_text(name)? else { return Ok(None) };
-        text.trim().parse().map(Some).map_err(|_| format!("{name} must be a number"))
+        // Some clients send the fractions of their clock along.
+        let whole = text.trim().split('.').next().unwrap_or_default();
+        whole.parse().map(Some).map_err(|_| format!("{name} must be a number"))
     }
 
     fn port(&self, name: &str, default: Port) -> Result<Port, String> {
@@ -134,16 +147,20 @@ impl Reader<'_> {
             Some(Value::Object(port)) => (port.get("$"), port.get("@enabled").or_else(|| port.get("enabled"))),
             other => (other, None),
         };
-        let number = match scalar(number).map_err(|()| wrong())?.filter(|text| !text.is_empty()) {
-            Some(text) => text.trim().parse().map_err(|_| wrong())?,
-            None => default.number,
-        };
+        let number = scalar(number).map_err(|()| wrong())?.filter(|text| !text.is_empty());
         let enabled = scalar(enabled).map_err(|()| format!("{name} @enabled must be true or false"))?;
         // discovery-wire §1.5: enabled unless it says no, secure only if it says yes.
         let enabled = match enabled.as_deref().map(str::trim) {
             Some(word) if word.eq_ignore_ascii_case("true") => true,
             Some(word) if word.eq_ignore_ascii_case("false") => false,
             Some(_) | None => default.enabled,
+        };
+        let number = match number.map(|text| text.trim().parse()) {
+            Some(Ok(number)) => number,
+            // A port that is closed may be -1.
+            Some(Err(_)) if !enabled => 0,
+            Some(Err(_)) => return Err(wrong()),
+            None => default.number,
         };
         Ok(Port { number, enabled })
     }

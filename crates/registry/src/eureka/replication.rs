@@ -3,13 +3,14 @@
 //! Each item is answered for itself; one that fails fails alone. We send no batches yet.
 
 use axum::response::{IntoResponse, Response};
+use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use madang_base::Name;
 use serde_json::Value;
 
-use super::documents::Shape;
-use super::handlers::refuse;
-use super::{FACE, read, words, write_json};
+use super::documents::{Key, Shape};
+use super::handlers::{empty, one, refuse};
+use super::{FACE, names, read, words, write_json};
 use crate::handle::Handle;
 use crate::instance::Status;
 
@@ -56,13 +57,13 @@ pub(super) fn batch(handle: &Handle, body: &[u8]) -> Response {
 fn item(handle: &Handle, item: &Value) -> Done {
     let text = |name: &str| item.get(name).and_then(Value::as_str);
     let (Some(app), Some(id)) = (text("appName"), text("id")) else { return Done::with(500) };
-    let Ok(service) = Name::parse(app) else { return Done::with(500) };
+    let (service, shown) = names::service(app);
     let stamp = item.get("lastDirtyTimestamp").and_then(number);
     let status = text("status").and_then(words::status);
     match text("action") {
         Some("Register") => {
             let info = item.get("instanceInfo").filter(|info| info.is_object());
-            let instance = info.and_then(|info| read::instance(info, app, stamp.unwrap_or_default()).ok());
+            let instance = info.and_then(|info| read::instance(info, app, shown, stamp.unwrap_or_default()).ok());
             let taken = instance.is_some_and(|instance| handle.register(&service, FACE, instance).is_ok());
             Done::with(if taken { 200 } else { 500 })
         }
@@ -75,6 +76,26 @@ fn item(handle: &Handle, item: &Value) -> Done {
         Some("DeleteStatusOverride") => Done::found(handle.clear_override(&service, id, status).is_ok()),
         _ => Done::with(500),
     }
+}
+
+/// A heartbeat that a peer sends alone, as older servers do: our newer copy is the whole answer then.
+pub(super) fn single_heartbeat(
+    handle: &Handle,
+    service: &Name,
+    id: &str,
+    stamp: Option<u64>,
+    overridden: Option<Status>,
+    key: Key,
+) -> Response {
+    let done = heartbeat(handle, service, id, stamp, overridden);
+    let status = StatusCode::from_u16(done.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if status != StatusCode::CONFLICT {
+        return empty(status);
+    }
+    let snapshot = handle.snapshot();
+    let mut response = one(snapshot.service(service.as_str()).and_then(|view| view.find(id)).map(|one| &**one), key);
+    *response.status_mut() = status;
+    response
 }
 
 fn heartbeat(handle: &Handle, service: &Name, id: &str, stamp: Option<u64>, overridden: Option<Status>) -> Done {

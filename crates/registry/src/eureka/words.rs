@@ -7,6 +7,8 @@ pub(super) const CHECK: &str = "madang.check";
 /// How often.
 pub(super) const CHECK_INTERVAL: &str = "madang.check.interval";
 
+/// The application name as the client wrote it, when it is no name of ours.
+pub(super) const APP: &str = "eureka.app";
 pub(super) const SID: &str = "eureka.sid";
 pub(super) const COUNTRY: &str = "eureka.country";
 pub(super) const COORDINATING: &str = "eureka.coordinating";

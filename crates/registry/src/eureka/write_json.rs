@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::documents::Shape;
-use super::words;
+use super::{names, words};
 use crate::view::{Kind, Listed};
 
 pub(super) const fn kind(kind: Kind) -> &'static str {
@@ -55,7 +55,7 @@ pub(super) fn instance(out: &mut String, listed: &Listed, action: Kind, shape: S
     out.push('{');
     field(out, "instanceId", one.id.as_str());
     field(out, "hostName", &one.host);
-    field(out, "app", &listed.service.as_str().to_ascii_uppercase());
+    field(out, "app", &names::shown(listed));
     field(out, "ipAddr", &one.address);
     optional(out, "sid", note(words::SID).filter(|_| full));
     field(out, "status", words::of_status(listed.status));

@@ -3,8 +3,8 @@
 use std::fmt::{Display, Write as _};
 
 use super::documents::Shape;
-use super::words;
 use super::write_json::kind;
+use super::{names, words};
 use crate::view::{Kind, Listed};
 
 /// Appends escaped text. What XML cannot carry was refused at registration.
@@ -63,7 +63,7 @@ pub(super) fn instance(out: &mut String, listed: &Listed, action: Kind, shape: S
     out.push_str("<instance>");
     element(out, "instanceId", &one.id);
     element(out, "hostName", &one.host);
-    element(out, "app", listed.service.as_str().to_ascii_uppercase());
+    element(out, "app", names::shown(listed));
     element(out, "ipAddr", &one.address);
     optional(out, "sid", note(words::SID).filter(|_| full));
     element(out, "status", words::of_status(listed.status));

@@ -8,6 +8,9 @@ use serde_json::{Map, Value};
 
 const MAX_DEPTH: usize = 16;
 
+/// Attributes of one element; each is compared with those before it.
+const MAX_ATTRIBUTES: usize = 16;
+
 struct Open {
     name: String,
     fields: Map<String, Value>,
@@ -63,7 +66,10 @@ fn add(open: &mut [Open], text: &str) {
 
 fn element(start: &BytesStart<'_>) -> Result<Open, String> {
     let mut fields = Map::new();
-    for attribute in start.attributes() {
+    for (count, attribute) in start.attributes().enumerate() {
+        if count == MAX_ATTRIBUTES {
+            return Err(format!("malformed XML: an element with more than {MAX_ATTRIBUTES} attributes"));
+        }
         let attribute = attribute.map_err(|error| format!("malformed XML: {error}"))?;
         let value = attribute
             .normalized_value(quick_xml::XmlVersion::Implicit1_0)
@@ -121,6 +127,7 @@ mod tests {
             "",
             "<a b=\"&x;\"/>",
             &"<a>".repeat(17),
+            &format!("<a {}/>", (0..17).map(|n| format!("a{n}='' ")).collect::<String>()),
         ] {
             assert!(parse(text).is_err(), "{text}");
         }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use madang_base::{Moment, Name};
 
 use super::record::Lease;
-use super::{Registry, Removed};
-use crate::preserve::Losses;
+use super::{Registry, Removed, Service};
+use crate::preserve::{Losses, PreservationExplained, Rules};
 
 /// A sweep that comes this much too late tells of a paused process, not of silent instances.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -21,16 +21,12 @@ impl Registry {
         let mut gone = Vec::new();
         let (threshold, preserve) = (self.settings.threshold, self.settings.self_preservation);
         for (name, service) in &mut self.services {
-            let leases = || service.records.values().filter(|record| record.lease != Lease::Held);
-            let longest = leases().map(|record| record.instance.terms.duration()).max().unwrap_or_default();
-            let window = longest.max(LOSS_WINDOW);
-            while service.evictions.front().is_some_and(|at| now.since(*at) > window) {
+            let losses = service.losses(now);
+            while service.evictions.front().is_some_and(|at| now.since(*at) > losses.window) {
                 service.evictions.pop_front();
             }
-            let expired = leases().filter(|record| record.lease.expired(now)).count();
-            let losses = Losses { leased: leases().count(), expired, evicted: service.evictions.len() };
             service.held = (preserve && losses.hold(threshold)).then_some(losses);
-            if expired == 0 || service.held.is_some() {
+            if losses.expired == 0 || service.held.is_some() {
                 continue;
             }
             for (key, _) in service.records.iter().filter(|(_, record)| record.lease.expired(now)) {
@@ -62,24 +58,46 @@ impl Registry {
         }
     }
 
+    fn rules(&self) -> Rules {
+        let settings = &self.settings;
+        Rules { on: settings.self_preservation, threshold: settings.threshold, interval: settings.eviction_interval }
+    }
+
+    /// Self-preservation of one service at this moment; `None` when nobody has a lease there.
+    pub(super) fn preservation(&self, service: &Name, now: Moment) -> Option<PreservationExplained> {
+        let losses = self.services.get(service)?.losses(now);
+        (losses.leased > 0).then(|| losses.explain(self.rules()))
+    }
+
     /// Which services preserve themselves now.
     pub(crate) fn preserved(&self) -> Vec<(Name, String)> {
         let held = self.services.iter().filter_map(|(name, service)| Some((name, service.held?)));
-        let mut all: Vec<_> =
-            held.map(|(name, losses)| (name.clone(), losses.explain(self.settings.threshold))).collect();
+        let mut all: Vec<_> = held.map(|(name, losses)| (name.clone(), losses.explain(self.rules()).text)).collect();
         all.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         all
     }
 
-    /// Services that began to preserve themselves since the last call.
-    pub(crate) fn newly_preserved(&mut self) -> Vec<(Name, String)> {
-        let threshold = self.settings.threshold;
-        let mut fresh = Vec::new();
+    /// Services that began to preserve themselves since the last call, with the reason, and those that ceased to.
+    pub(crate) fn preservation_news(&mut self) -> Vec<(Name, Option<String>)> {
+        let rules = self.rules();
+        let mut news = Vec::new();
         for (name, service) in &mut self.services {
-            let began = service.held.filter(|_| !service.told);
-            service.told = service.held.is_some();
-            fresh.extend(began.map(|losses| (name.clone(), losses.explain(threshold))));
+            if service.held.is_some() != service.told {
+                service.told = service.held.is_some();
+                news.push((name.clone(), service.held.map(|losses| losses.explain(rules).text)));
+            }
         }
-        fresh
+        news
+    }
+}
+
+impl Service {
+    fn losses(&self, now: Moment) -> Losses {
+        let leases = || self.records.values().filter(|record| record.lease != Lease::Held);
+        let longest = leases().map(|record| record.instance.terms.duration()).max().unwrap_or_default();
+        let window = longest.max(LOSS_WINDOW);
+        let evicted = self.evictions.iter().filter(|at| now.since(**at) <= window).count();
+        let expired = leases().filter(|record| record.lease.expired(now)).count();
+        Losses { leased: leases().count(), expired, evicted, window }
     }
 }

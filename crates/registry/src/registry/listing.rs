@@ -134,8 +134,7 @@ impl Registry {
         let ids = [Some(&listed.instance.id), listed.supervised.as_ref().map(|one| &one.id)];
         let records = known.records.iter().filter(|((id, _), _)| ids.contains(&Some(id)));
         let records = records.map(|((_, face), record)| record.explain(face, now, known.held.is_some())).collect();
-        let preserved = known.held.map(|losses| losses.explain(self.settings.threshold));
-        Some(Explanation::new(listed, records, preserved))
+        Some(Explanation::new(listed, records, self.preservation(service, now)))
     }
 }
 
