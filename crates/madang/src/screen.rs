@@ -39,7 +39,7 @@ impl Screen<'_> {
             writeln!(out, "  {line}")?;
         }
         writeln!(out)?;
-        let admin = format!("madang ps, logs, scale, route, registry{}", self.offset());
+        let admin = format!("the console; madang ps, logs, scale, route, registry{}", self.offset());
         for (name, address, what) in [
             ("gateway", self.listen.gateway, "browsers and customers"),
             ("egress", self.listen.egress, "services reach each other: /<service>/<path>"),
