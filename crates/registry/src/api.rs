@@ -279,3 +279,29 @@ fn unknown_instance(handle: &Handle, name: &str, id: &str) -> Problem {
     Problem::new(StatusCode::NOT_FOUND, &codes::UNKNOWN_INSTANCE, detail)
         .hint(format!("`/v1/registry/services/{name}` lists what is"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_watcher_is_told_once_when_a_service_begins_to_preserve_itself_and_once_when_it_ceases() {
+        let name = Name::parse("orders").unwrap();
+        let services = [(name.clone(), Arc::<ServiceView>::default())].into();
+        let snapshot = Arc::new(Snapshot { revision: 1, services });
+        let held = || vec![(name.clone(), "3 of 10 fell silent".to_owned())];
+        let mut seen = Seen::default();
+        for (preserved, told) in [
+            (vec![], Some(None)),
+            (vec![], None),
+            (held(), Some(Some("3 of 10 fell silent".to_owned()))),
+            (held(), None),
+            (vec![], Some(None)),
+            (vec![], None),
+        ] {
+            let rows = seen.changed(Arc::clone(&snapshot), preserved);
+            assert!(rows.len() < 2, "one service");
+            assert_eq!(rows.into_iter().next().map(|row| row.self_preservation), told);
+        }
+    }
+}

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::USER_AGENT;
+use http::header::{HOST, USER_AGENT};
 use madang_base::Name;
 use madang_runtime::{Scope, now, sleep_until};
 use tokio::net::lookup_host;
@@ -110,7 +110,11 @@ async fn ask(check: &Check, instance: &Instance) -> Result<(), String> {
         }
         Probe::Http(path) => path,
     };
-    let request = http::Request::get(path.as_str()).header(USER_AGENT, "madang-health").body(Bytes::new());
+    let mut request = http::Request::get(path.as_str()).header(USER_AGENT, "madang-health");
+    if instance.address.parse::<IpAddr>().is_err() {
+        request = request.header(HOST, format!("{}:{}", instance.address, instance.port.number));
+    }
+    let request = request.body(Bytes::new());
     let request = request.map_err(|error| format!("GET {path}: {error}"))?;
     let response = madang_dial::request(address, request, check.timeout(), MAX_BODY).await;
     let status = response.map_err(|error| format!("GET {path}: {error}"))?.status();
@@ -130,7 +134,7 @@ mod tests {
         let tcp = Check::new(Probe::Tcp);
         let at = |address: &str| Instance { address: address.to_owned(), ..instance("a", port) };
         for (address, expected) in
-            [("127.0.0.1", Ok(())), ("localhost", Ok(())), ("no such host", Err("`no such host` is no known host"))]
+            [("127.0.0.1", Ok(())), ("localhost", Ok(())), ("no..host", Err("`no..host` is no known host"))]
         {
             let said = ask(&tcp, &at(address)).await;
             match expected {

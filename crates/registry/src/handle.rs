@@ -115,7 +115,7 @@ pub fn open(folder: &Path, settings: Settings, scope: &Scope) -> Result<Handle, 
     Ok(handle)
 }
 
-fn replay(registry: &mut Registry, entries: Vec<Entry>, now: Moment) {
+pub(crate) fn replay(registry: &mut Registry, entries: Vec<Entry>, now: Moment) {
     for entry in entries {
         match entry {
             Entry::Register { service, face, instance, registered_ms, up_ms, word } => {

@@ -11,6 +11,9 @@ use super::*;
 use crate::handle::{Handle, open};
 use crate::settings::Settings;
 
+mod input;
+mod server;
+
 const JAVA: &str = r#"{"instance":{"instanceId":"host1:orders:8080","app":"ORDERS","appGroupName":null,"ipAddr":"10.0.0.5","sid":"na","homePageUrl":"http://host1:8080/",
  "statusPageUrl":"http://host1:8080/actuator/info","healthCheckUrl":"http://host1:8080/actuator/health","secureHealthCheckUrl":null,
  "vipAddress":"orders","secureVipAddress":"orders","countryId":1,
@@ -35,8 +38,12 @@ async fn start(options: Options) -> Face8761 {
 }
 
 async fn start_in(folder: tempfile::TempDir, options: Options) -> Face8761 {
+    start_with(folder, options, Settings::default()).await
+}
+
+async fn start_with(folder: tempfile::TempDir, options: Options, settings: Settings) -> Face8761 {
     let scope = Scope::new("test");
-    let handle = open(folder.path(), Settings::default(), &scope).unwrap();
+    let handle = open(folder.path(), settings, &scope).unwrap();
     let listener = bind_tcp("127.0.0.1:0".parse().unwrap(), Reuse::No).unwrap();
     let address = serve_http::serve(listener, router(handle.clone(), options), Guard::default(), &scope).unwrap();
     Face8761 { address, handle, scope, folder }

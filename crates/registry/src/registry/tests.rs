@@ -405,3 +405,60 @@ fn a_delta_is_another_one_when_something_changed_or_was_forgotten() {
     assert_ne!(second, first);
     assert_ne!(registry.delta_version(at(181)), second, "`a` is forgotten");
 }
+
+#[test]
+fn everything_written_again_reads_back_the_same() {
+    let mut registry = registry();
+    for (n, id) in ["plain", "out", "cleared", "cleared down", "worse", "up again"].into_iter().enumerate() {
+        register(&mut registry, id, n as u16, at(0));
+    }
+    let out = Status::OutOfService;
+    for id in ["out", "cleared", "cleared down", "worse"] {
+        registry.set_override(&orders(), id, out, "kim", at(1)).unwrap();
+    }
+    registry.clear_override(&orders(), "cleared", None, at(2)).unwrap();
+    registry.clear_override(&orders(), "cleared down", Some(Status::Down), at(2)).unwrap();
+    // It speaks after the operator, and is believed.
+    registry.register(&orders(), EUREKA, Instance { status: Status::Down, ..instance("worse", 4) }, at(3)).unwrap();
+    registry
+        .register(&orders(), EUREKA, Instance { status: Status::Starting, ..instance("up again", 5) }, at(3))
+        .unwrap();
+    registry.set_override(&orders(), "up again", Status::Up, "kim", at(4)).unwrap();
+    let expected = [
+        ("cleared", Status::Up),
+        ("cleared down", Status::Down),
+        ("out", out),
+        ("plain", Status::Up),
+        ("up again", Status::Up),
+        ("worse", Status::Down),
+    ]
+    .map(|(id, status)| (id.to_owned(), status));
+    assert_eq!(shown(&mut registry, at(5)), expected);
+    let entries = registry.kept().collect();
+    let mut again = with(Settings::default());
+    crate::handle::replay(&mut again, entries, at(6));
+    assert_eq!(shown(&mut again, at(6)), expected);
+}
+
+#[test]
+fn self_preservation_has_its_figures_also_while_it_holds_nothing() {
+    let mut registry = registry();
+    (0..10).for_each(|n| register(&mut registry, &format!("a{n}"), n, at(0)));
+    let figures = |registry: &mut Registry, now: Moment| {
+        let one = registry.explain(&orders(), "a9", now).unwrap().self_preservation.unwrap();
+        (one.holds, one.leased, one.expired, one.evicted, one.allowed, one.window_s)
+    };
+    assert_eq!(figures(&mut registry, at(1)), (false, 10, 0, 0, 2, 90));
+    assert_eq!(registry.preservation_news(), []);
+    (2..10).for_each(|n| drop(registry.renew(&orders(), &EUREKA, &format!("a{n}"), at(50)).unwrap()));
+    assert_eq!(registry.sweep(at(90)).len(), 2);
+    assert_eq!(figures(&mut registry, at(91)), (false, 8, 0, 2, 2, 90));
+    // Second by second: a sweep that comes late forgives the pause.
+    (91..=140).for_each(|second| assert_eq!(registry.sweep(at(second)), []));
+    assert_eq!(figures(&mut registry, at(141)), (true, 8, 8, 2, 2, 90));
+    assert_eq!(registry.preservation_news().len(), 1, "it began");
+    assert_eq!(registry.preservation_news(), [], "and is told once");
+    (2..10).for_each(|n| drop(registry.renew(&orders(), &EUREKA, &format!("a{n}"), at(142)).unwrap()));
+    registry.sweep(at(143));
+    assert_eq!(registry.preservation_news(), [(orders(), None)]);
+}

@@ -250,7 +250,7 @@ fn start_madang(target: &Path) -> Result<Subject> {
 }
 
 /// The real server with the settings that suit this load best: no second cache of answers, which would show a change
-/// up to 30 s late, and no peers to wait for.
+/// up to 30 s late, no peers to wait for, and connections that stay open.
 fn start_peer(jar: &Path) -> Result<Subject> {
     let address = process::free_address()?;
     let mut command = Command::new("java");
@@ -260,6 +260,8 @@ fn start_peer(jar: &Path) -> Result<Subject> {
         "--eureka.client.register-with-eureka=false",
         "--eureka.client.fetch-registry=false",
         "--eureka.server.use-read-only-response-cache=false",
+        "--server.tomcat.max-keep-alive-requests=-1",
+        "--server.tomcat.keep-alive-timeout=120s",
         "--logging.level.root=warn",
     ]);
     let process = Process::start(process::pinned(SERVER_CORE, &command), address)?;
