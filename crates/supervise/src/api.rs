@@ -2,7 +2,7 @@
 //!
 //! | request | answer |
 //! |---|---|
-//! | `GET /v1/supervise/instances` | all instances, an array |
+//! | `GET /v1/supervise/instances` | all instances, an array; `cpu_ms` and `memory_bytes` are null when not known |
 //! | `GET /v1/supervise/services` | all services, an array |
 //! | `POST /v1/supervise/services/{name}/scale` `{"instances": 3}` | 204; `"author"` may be given |
 //! | `GET /v1/supervise/logs?service=&instance=&lines=100&follow=true` | one JSON object per line |
@@ -21,12 +21,13 @@ use bytes::Bytes;
 use http_body_util::channel::Channel;
 use madang_base::nearest;
 use madang_serve::Problem;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     codes,
     handle::{Handle, ScaleError},
     logs::{Filter, LogLine, LogStream, RING_LINES},
+    usage::Usage,
     view::{InstanceView, ServiceView},
 };
 
@@ -49,8 +50,21 @@ pub fn router(handle: Handle) -> Router {
         .with_state(handle)
 }
 
-async fn instances(State(handle): State<Handle>) -> Json<Vec<InstanceView>> {
-    Json(handle.snapshot().to_vec())
+#[derive(Serialize)]
+struct Instance {
+    #[serde(flatten)]
+    view: InstanceView,
+    cpu_ms: Option<u64>,
+    memory_bytes: Option<u64>,
+}
+
+async fn instances(State(handle): State<Handle>) -> Json<Vec<Instance>> {
+    let row = |(view, usage): (InstanceView, Option<Usage>)| Instance {
+        view,
+        cpu_ms: usage.map(|usage| usage.cpu_ms),
+        memory_bytes: usage.map(|usage| usage.memory_bytes),
+    };
+    Json(handle.usage().await.into_iter().map(row).collect())
 }
 
 async fn services(State(handle): State<Handle>) -> Json<Vec<ServiceView>> {

@@ -17,6 +17,7 @@ use crate::{
     settings::Service,
     supervisor::Order,
     system,
+    usage::{Meter, Usage},
     view::{InstanceView, ServiceView},
 };
 
@@ -34,6 +35,7 @@ pub(crate) struct Shared {
     /// What was committed last.
     pub(crate) current: Mutex<Vec<Arc<Service>>>,
     pub(crate) logs: Arc<Logs>,
+    pub(crate) meter: Arc<Meter>,
     pub(crate) scope: Scope,
 }
 
@@ -94,6 +96,17 @@ impl Handle {
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<Arc<Vec<InstanceView>>> {
         self.0.views.subscribe()
+    }
+
+    /// All instances now, each with what it uses when that is known; read at most once a second.
+    pub async fn usage(&self) -> Vec<(InstanceView, Option<Usage>)> {
+        let (meter, all) = (Arc::clone(&self.0.meter), self.snapshot());
+        let leaders = Arc::clone(&all);
+        let read = move || meter.read(leaders.iter().filter_map(|view| view.pid), madang_runtime::now());
+        // Many processes are many small files. A reading that failed is nothing known.
+        let usages = tokio::task::spawn_blocking(read).await.unwrap_or_default();
+        let of = |view: &InstanceView| view.pid.and_then(|pid| usages.get(&pid).copied());
+        all.iter().map(|view| (view.clone(), of(view))).collect()
     }
 
     /// All services now, in the order of the settings.

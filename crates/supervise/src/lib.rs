@@ -32,6 +32,7 @@ mod ports;
 mod settings;
 mod supervisor;
 mod system;
+mod usage;
 mod view;
 
 pub use commands::check_commands;
@@ -45,6 +46,7 @@ pub use settings::{
     CommandError, Health, Instances, KEYS, Logs, MAX_INSTANCES, Probe, Restart, Service, Settings, Stop,
 };
 pub use supervisor::{Environment, Options, Supervisor};
+pub use usage::Usage;
 pub use view::{InstanceView, ServiceView};
 
 /// The time of day, in milliseconds since 1970.

@@ -109,6 +109,7 @@ impl Supervisor {
             services: watch::Sender::new(Arc::default()),
             current: Mutex::new(services.clone()),
             logs: Arc::clone(&logs),
+            meter: Arc::default(),
             scope: scope.clone(),
         });
         let mut core = Core {

@@ -61,14 +61,21 @@ pub(crate) fn kill_marked(name: &str, value: &str) -> usize {
     killed
 }
 
-struct Stat {
-    pid: i32,
-    state: u8,
-    parent: i32,
-    group: i32,
+/// One process as `/proc` shows it.
+#[derive(Debug)]
+pub(crate) struct Stat {
+    pub(crate) pid: i32,
+    pub(crate) state: u8,
+    pub(crate) parent: i32,
+    pub(crate) group: i32,
+    /// Time on a processor, with that of children that were waited for, in ticks of the clock.
+    pub(crate) ticks: u64,
+    /// Resident memory, in pages.
+    pub(crate) pages: u64,
 }
 
-fn stats() -> impl Iterator<Item = Stat> {
+/// Every process of this machine.
+pub(crate) fn stats() -> impl Iterator<Item = Stat> {
     fs::read_dir("/proc")
         .into_iter()
         .flatten()
@@ -79,9 +86,18 @@ fn stats() -> impl Iterator<Item = Stat> {
 
 /// proc_pid_stat(5): the command stands in parentheses and may itself hold some, so fields count from the last one.
 fn parse_stat(pid: i32, text: &str) -> Option<Stat> {
-    let mut fields = text.rsplit_once(')')?.1.split_ascii_whitespace();
-    let state = *fields.next()?.as_bytes().first()?;
-    Some(Stat { pid, state, parent: fields.next()?.parse().ok()?, group: fields.next()?.parse().ok()? })
+    let fields: Vec<&str> = text.rsplit_once(')')?.1.split_ascii_whitespace().collect();
+    // As the page numbers them: the state is the third.
+    let field = |number: usize| fields.get(number - 3);
+    let count = |number: usize| field(number).and_then(|text| text.parse::<u64>().ok()).unwrap_or_default();
+    Some(Stat {
+        pid,
+        state: *field(3)?.as_bytes().first()?,
+        parent: field(4)?.parse().ok()?,
+        group: field(5)?.parse().ok()?,
+        ticks: (14..=17).map(count).sum(),
+        pages: count(24),
+    })
 }
 
 #[cfg(test)]
@@ -90,7 +106,10 @@ mod tests {
 
     #[test]
     fn a_command_name_with_parentheses_does_not_move_the_fields() {
-        let stat = parse_stat(7, "7 (a) R 1 (b)) S 3 7 9 0 -1").unwrap();
+        let text =
+            "7 (a) R 1 (b)) S 3 7 9 0 -1 4194304 1 2 3 4 10 20 300 4000 20 0 1 0 99 123456 77 18446744073709551615";
+        let stat = parse_stat(7, text).unwrap();
         assert_eq!((stat.state, stat.parent, stat.group), (b'S', 3, 7));
+        assert_eq!((stat.ticks, stat.pages), (4330, 77));
     }
 }

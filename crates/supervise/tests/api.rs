@@ -40,9 +40,12 @@ async fn instances_and_services_are_shown_and_scaled() {
         json!([{
             "service": "orders", "instance": "orders-1", "generation": view.generation, "pid": view.pid,
             "port": view.port, "state": "healthy", "restarts": 0, "uptime_s": shown[0]["uptime_s"], "reason": null,
+            "cpu_ms": shown[0]["cpu_ms"], "memory_bytes": shown[0]["memory_bytes"],
         }])
     );
-    assert!(shown[0]["uptime_s"].is_u64());
+    assert!(shown[0]["uptime_s"].is_u64() && shown[0]["cpu_ms"].is_u64(), "{shown}");
+    let memory = shown[0]["memory_bytes"].as_u64().unwrap();
+    assert!((100 << 10..1 << 30).contains(&memory), "a small program has {memory} bytes");
 
     let answer = scale(address, "orders", &json!({ "instances": 2, "author": "ann" }));
     assert_eq!((answer.status, answer.text().as_str()), (204, ""));
