@@ -198,7 +198,7 @@ to    = "service://old"
 
           gateway  http://localhost:9080    browsers and customers
           eureka   http://127.0.0.1:9761    services register themselves: /eureka
-          admin    http://127.0.0.1:8070    madang ps, logs, scale, route, registry --port-offset 1000
+          admin    http://127.0.0.1:8070    the console; madang ps, logs, scale, route, registry --port-offset 1000
 
           Try
             curl -d '{"product": "tea-bowl"}' http://localhost:9080/api/orders
