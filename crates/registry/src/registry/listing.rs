@@ -145,7 +145,8 @@ fn differences(before: &[Arc<Listed>], after: &[Arc<Listed>]) -> Vec<Change> {
     loop {
         let order = match (before.peek(), after.peek()) {
             (Some(old), Some(new)) if Arc::ptr_eq(old, new) => {
-                (before.next(), after.next());
+                before.next();
+                after.next();
                 continue;
             }
             (Some(old), Some(new)) => old.instance.id.cmp(&new.instance.id),
