@@ -174,6 +174,9 @@ pub(crate) fn run(options: &Options) -> Result<Verdict> {
     println!("building madang with `--release` …");
     workspace::run(workspace::cargo().args(["build", "--quiet", "--release", "--package", "madang"]))?;
     let target = workspace::metadata(Packages::Ours)?.target_directory;
+    let version = [("java", "-version")];
+    // Before this process is put on one core, which is all it would count then.
+    let machine = Machine::read(if options.peer.is_some() { &version } else { &[] })?;
     // Threads take the core of the thread that starts them.
     let own = std::process::id().to_string();
     let core = OTHER_CORE.to_string();
@@ -209,12 +212,11 @@ pub(crate) fn run(options: &Options) -> Result<Verdict> {
     };
     let all: Vec<_> = subjects.iter().map(per_processor_second).collect();
     let ratio = |peer: &Vec<f64>| Summary::of(all[0].iter().zip(peer).map(|(our, their)| our / their));
-    let version = [("java", "-version")];
     let report = Report {
         question: "a registry of 10,000 instances that renew every 30 s",
         date: &date,
         commit: machine::commit(),
-        machine: Machine::read(if options.peer.is_some() { &version } else { &[] })?,
+        machine,
         instances: INSTANCES,
         services: SERVICES,
         heartbeat_connections: options.connections,
