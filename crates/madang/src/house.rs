@@ -1,8 +1,8 @@
 //! The house: every part put together, for `up` and `serve` alike.
 //!
-//! Start: look for all programs, lock the data folder, open all listeners, then the supervisor, the gateway and the
-//! admin API. What can fail without a trace comes first. Stop: the gateway takes no new requests and ends those it has,
-//! then the services, then the admin API, which can be asked how it goes until the end.
+//! Start: look for all programs, lock the data folder, open all listeners and the store, then the supervisor, the
+//! gateway and the admin API. What can fail without a trace comes first. Stop: the gateway takes no new requests and ends
+//! those it has, then the services, then the admin API, which can be asked how it goes until the end, then the store.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use madang_gateway::{Gateway, Prepared};
 use madang_registry::eureka;
 use madang_runtime::Scope;
 use madang_serve::{Guard, http as serve_http};
+use madang_store::Store;
 use madang_supervise::{Handle, InstanceView, OnLoss, Options, State, Supervisor};
 use madang_upstream::Directory;
 use tokio::sync::Notify;
@@ -54,6 +55,7 @@ pub(crate) struct House {
     gateway: Gateway,
     routes: Arc<Routes>,
     supervisor: Handle,
+    store: Store,
     shared: SharedSettings,
     listen: Listen,
     reload: Arc<Notify>,
@@ -76,15 +78,18 @@ impl House {
         let data = DataFolder::open(&plan.data)?;
         let listeners = Listeners::open(loaded, source, &plan.command, plan.unwritten)?;
         let scope = Scope::new("madang");
+        let store = madang_store::embedded::open(&data.path().join("store.redb"), madang_store::Options::default())
+            .map_err(|error| Report::could_not(error.to_string()).hint(error.hint()).code(error.code()))?;
         let registry = madang_registry::open(data.path(), settings.registry.clone(), &scope)
             .map_err(|error| Report::could_not(error.to_string()).code(error.code()))?;
         let shared = SharedSettings::new(settings);
         let environment = environment(&listeners.addresses, shared.names.subscribe());
-        let options = Options { environment, ..Options::new(data.path().to_owned(), plan.on_loss) };
+        let options = Options::new(data.path().to_owned(), plan.on_loss);
+        let options = Options { environment, store: Some(store.clone()), ..options };
         let supervisor = Supervisor::start(options, settings.supervise.services.clone(), &scope)
             .await
             .map_err(|error| Report::could_not(error.to_string()).hint(error.hint()).code(error.code()))?;
-        let started = Self::serve(loaded, listeners, data, scope, shared, supervisor.clone(), registry);
+        let started = Self::serve(loaded, listeners, data, scope, shared, supervisor.clone(), store, registry);
         if started.is_err() {
             supervisor.kill_all().await;
         }
@@ -100,6 +105,7 @@ impl House {
         scope: Scope,
         shared: SharedSettings,
         supervisor: Handle,
+        store: Store,
         registry: madang_registry::Handle,
     ) -> Result<Self, Failure> {
         let settings = &loaded.settings;
@@ -128,7 +134,7 @@ impl House {
                 .map_err(|error| Report::could_not(format!("cannot serve the admin API: {error}")))?;
         }
         let (listen, reload) = (listeners.addresses, Arc::default());
-        Ok(Self { scope, gateway, routes, supervisor, shared, listen, reload, stopping, _data: data })
+        Ok(Self { scope, gateway, routes, supervisor, store, shared, listen, reload, stopping, _data: data })
     }
 
     /// The addresses that are listened on.
@@ -178,12 +184,14 @@ impl House {
         self.gateway.drain(DRAIN).await;
         self.supervisor.stop_all().await;
         let _ = self.scope.shutdown(TASKS).await;
+        self.store.close().await;
     }
 
     /// Ends everything at once.
     pub(crate) async fn kill(&self) {
         self.supervisor.kill_all().await;
         let _ = self.scope.shutdown(Duration::ZERO).await;
+        self.store.close().await;
     }
 }
 

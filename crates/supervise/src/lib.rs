@@ -3,7 +3,7 @@
 //! A [`Service`] is read from settings; [`Supervisor::start`] runs its instances and gives a [`Handle`]. Decisions are
 //! pure (`instance`, `fleet`); one task (`supervisor`) acts on them; a small second process, the [`keeper`], is the
 //! parent of all service processes, so that their output, their exit codes and they themselves outlive Madang.
-//! A good order to read: `settings`, `instance`, `fleet`, `supervisor`, `link`, `keeper`; then `handle`, `view`, `logs`
+//! A good order to read: `settings`, `instance`, `fleet`, `supervisor`, `overlays`, `link`, `keeper`; then `handle`, `view`, `logs`
 //! and `api`, which is how others see it.
 //!
 //! ```no_run
@@ -28,6 +28,7 @@ mod instance;
 pub mod keeper;
 mod link;
 mod logs;
+mod overlays;
 mod ports;
 mod settings;
 mod supervisor;

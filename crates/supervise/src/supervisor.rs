@@ -23,6 +23,7 @@ use std::{
 
 use madang_base::{Moment, Random};
 use madang_runtime::{Scope, now, sleep_until};
+use madang_store::Store;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{debug, info, warn};
 
@@ -40,8 +41,9 @@ use crate::{
     keeper::protocol::{Command, OnLoss, Report, Start, millis},
     link::{Link, Place, StartError, kill_leftovers},
     logs::Logs,
+    overlays::{self, Overlays},
     ports::{Ports, RANGE},
-    settings::Service,
+    settings::{Instances, Service},
     view::{InstanceView, ServiceView},
 };
 
@@ -64,12 +66,14 @@ pub struct Options {
     pub on_loss: OnLoss,
     /// Variables for the instances of a service beside its own.
     pub environment: Environment,
+    /// Where run-time numbers of instances are kept; without one they end with this Madang.
+    pub store: Option<Store>,
     /// For jitter and ports.
     pub seed: u64,
 }
 
 impl Options {
-    /// With this program's own `keeper` command, no further variables, and a random seed.
+    /// With this program's own `keeper` command, no further variables, no store, and a random seed.
     #[must_use]
     pub fn new(dir: PathBuf, on_loss: OnLoss) -> Self {
         let own = std::env::current_exe().map_or_else(|_| "madang".into(), PathBuf::into_os_string);
@@ -78,6 +82,7 @@ impl Options {
             keeper_command: vec![own, "keeper".into()],
             on_loss,
             environment: Box::new(|_| Vec::new()),
+            store: None,
             seed: RandomState::new().hash_one(std::process::id()),
         }
     }
@@ -112,6 +117,8 @@ impl Supervisor {
             meter: Arc::default(),
             scope: scope.clone(),
         });
+        let mut fleets: Vec<Fleet> = services.into_iter().map(Fleet::new).collect();
+        let overlays = Overlays::restore(options.store, &mut fleets, &scope).await;
         let mut core = Core {
             base: Base::of_this_process(place.dir.to_string_lossy().into_owned()),
             environment: options.environment,
@@ -119,7 +126,8 @@ impl Supervisor {
             scope: scope.clone(),
             link: Some(link),
             relink_at: Moment::default(),
-            fleets: services.into_iter().map(Fleet::new).collect(),
+            fleets,
+            overlays,
             ports: Ports::new(&mut random),
             random,
             next_generation: 1,
@@ -178,6 +186,7 @@ struct Core {
     relink_at: Moment,
     /// In the order of the file; those that left it at the end until their instances have.
     fleets: Vec<Fleet>,
+    overlays: Overlays,
     ports: Ports,
     random: Random,
     next_generation: u64,
@@ -409,9 +418,10 @@ impl Core {
 
     async fn order(&mut self, order: Order) -> Next {
         match order {
-            Order::Scale { service, overlay, reply } => {
-                let _ = reply.send(self.scale(&service, overlay));
-            }
+            Order::Scale { service, overlay, reply } => match self.scale(&service, &overlay) {
+                Ok(in_file) => self.overlays.keep(service, in_file, overlay, reply).await,
+                Err(error) => drop(reply.send(Err(error))),
+            },
             Order::Commit { services, reply } => {
                 // On the way out there is nothing to change any more.
                 if self.ending.is_none() {
@@ -445,7 +455,8 @@ impl Core {
         Next::Go
     }
 
-    fn scale(&mut self, service: &str, overlay: Overlay) -> Result<(), ScaleError> {
+    /// The number in the file that is overlaid now.
+    fn scale(&mut self, service: &str, overlay: &Overlay) -> Result<Instances, ScaleError> {
         if self.ending.is_some() {
             return Err(ScaleError::Ended);
         }
@@ -460,8 +471,8 @@ impl Core {
             return Err(ScaleError::Range { service: service.to_owned(), asked: overlay.instances, max });
         }
         info!(service, from = fleet.wanted(), to = overlay.instances, author = overlay.author, "service scaled");
-        fleet.overlay = Some(overlay);
-        Ok(())
+        fleet.overlay = Some(overlay.clone());
+        Ok(fleet.service.instances)
     }
 
     /// New settings: what is new is started, what changed is replaced, what is gone is stopped.
@@ -474,7 +485,8 @@ impl Core {
                     let mut fleet = before.remove(at);
                     self.update(&fleet, care(&service)).await;
                     if fleet.change(Arc::clone(&service)) {
-                        info!(service = %service.name, "the settings file has a new number of instances; it replaces the scaled one");
+                        info!(service = %service.name, "{}", overlays::FILE_WINS);
+                        self.overlays.clear(service.name.as_str()).await;
                     }
                     fleet
                 }
@@ -484,6 +496,9 @@ impl Core {
         }
         for fleet in &mut before {
             fleet.retire();
+            if fleet.overlay.take().is_some() {
+                self.overlays.clear(fleet.service.name.as_str()).await;
+            }
         }
         self.fleets.append(&mut before);
     }

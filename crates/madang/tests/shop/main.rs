@@ -6,6 +6,7 @@ mod crash;
 mod eureka;
 mod explain;
 mod reload;
+mod scale;
 mod stop;
 mod two;
 mod up;
