@@ -19,6 +19,7 @@ use madang_serve::{Guard, http as serve_http, normalize};
 use madang_telemetry::{CONTENT_TYPE as METRICS_TYPE, Exposition};
 
 use crate::console;
+use crate::events::{self, Events};
 use crate::health::{self, NotReady, Readiness};
 use crate::metrics::{self, Meters};
 use crate::page::Link;
@@ -90,6 +91,12 @@ impl Admin {
     pub fn mount(mut self, part: Router) -> Self {
         self.parts.push(part);
         self
+    }
+
+    /// Serves what `events` tells, at `/v1/events`.
+    #[must_use]
+    pub fn events(self, events: &Events) -> Self {
+        self.mount(events.router()).link(events::PATH, "what happens, as it happens (Server-Sent Events)")
     }
 
     /// Adds a line to what the page at `/` names when it may run no script.

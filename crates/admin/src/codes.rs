@@ -3,7 +3,7 @@
 use madang_base::Code;
 
 /// All of them, for `madang explain`.
-pub const ALL: &[&Code] = &[&UNAUTHORIZED, &NOT_READY, &TOKEN_NEEDED, &TOKEN_INVALID, &HOST_INVALID];
+pub const ALL: &[&Code] = &[&UNAUTHORIZED, &NOT_READY, &TOKEN_NEEDED, &TOKEN_INVALID, &HOST_INVALID, &READERS];
 
 /// The token is missing or wrong.
 pub const UNAUTHORIZED: Code = Code {
@@ -48,6 +48,15 @@ pub const HOST_INVALID: Code = Code {
     title: "not a host",
     explanation: "An entry of `admin.hosts` is not a host: it is `name` (any port) or `name:port`, without scheme, path or \
         wildcard, as a browser shows it in its address bar: `madang.example.com`, `10.0.0.7:7070`.",
+};
+
+/// Too many follow the events.
+pub const READERS: Code = Code {
+    id: "MD0406",
+    title: "too many readers of events",
+    explanation: "Every open console and every `curl` of `/v1/events` is one reader, and 64 can read at once. A reader's place \
+        is free again as soon as its connection ends. Close what nobody looks at; one program that tells many is better than \
+        many readers.",
 };
 
 #[cfg(test)]

@@ -24,6 +24,7 @@
 mod admin;
 pub mod codes;
 mod console;
+mod events;
 mod health;
 mod metrics;
 mod page;
@@ -32,6 +33,7 @@ mod status;
 mod token;
 
 pub use admin::Admin;
+pub use events::{Event, Events, KEPT, Level, MAX_TEXT, READERS};
 pub use health::NotReady;
 pub use settings::{KEYS, Settings};
 pub use status::Status;

@@ -19,6 +19,7 @@
 #![allow(clippy::panic, reason = "a test that cannot go on says why and stops")]
 
 mod child;
+mod events;
 mod http;
 mod net;
 mod processes;
@@ -26,6 +27,7 @@ mod script;
 mod wait;
 
 pub use child::{Child, Signal};
+pub use events::{EventStream, StreamEvent};
 pub use http::{HttpError, Response, get, request};
 pub use net::{free_port, temp_dir};
 pub use processes::{Process, processes_under, processes_with_variable};
