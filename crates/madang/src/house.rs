@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use madang_admin::{Admin, NotReady};
+use madang_admin::{Admin, Events, NotReady};
 use madang_base::Name;
 use madang_gateway::{Gateway, Prepared};
 use madang_registry::eureka;
@@ -30,7 +30,10 @@ use crate::settings::{Listen, Settings};
 use crate::source::{Loaded, Source};
 use crate::watch_file::FileWatch;
 use crate::wire::gateway_supervise::environment;
-use crate::wire::{registry_gateway, registry_upstream, supervise_registry};
+use crate::wire::{
+    gateway_admin, registry_admin, registry_gateway, registry_upstream, settings_admin, supervise_admin,
+    supervise_registry,
+};
 
 /// How long requests in progress may take once Madang is asked to stop.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -54,6 +57,7 @@ pub(crate) struct House {
     scope: Scope,
     gateway: Gateway,
     routes: Arc<Routes>,
+    events: Events,
     supervisor: Handle,
     store: Store,
     shared: SharedSettings,
@@ -119,6 +123,12 @@ impl House {
             .map_err(|error| Report::could_not(error.to_string()).code(&codes::FILE_UNREADABLE))?;
         let routes = Arc::new(Routes::new(gateway.clone(), settings));
         until_the_end(&scope, "egress", registry_gateway::follow(registry.clone(), Arc::clone(&routes)));
+        let events = Events::new(&scope);
+        if listeners.admin.is_some() {
+            until_the_end(&scope, "process-events", supervise_admin::follow(&supervisor, events.clone()));
+            until_the_end(&scope, "registry-events", registry_admin::follow(registry.clone(), events.clone()));
+            gateway_admin::follow(gateway.clone(), &events);
+        }
         if let Some(listener) = listeners.eureka {
             let admin = listeners.addresses.admin.map(|address| format!("http://{address}/"));
             let options = eureka::Options { auth: settings.registry.auth.clone(), admin };
@@ -130,11 +140,12 @@ impl House {
         let stopping = Arc::new(AtomicBool::new(false));
         if let Some(listener) = listeners.admin {
             admin_api(settings, &gateway, &supervisor, &registry, &stopping)
+                .events(&events)
                 .serve(listener, &settings.admin, &scope.child("admin"))
                 .map_err(|error| Report::could_not(format!("cannot serve the admin API: {error}")))?;
         }
         let (listen, reload) = (listeners.addresses, Arc::default());
-        Ok(Self { scope, gateway, routes, supervisor, store, shared, listen, reload, stopping, _data: data })
+        Ok(Self { scope, gateway, routes, events, supervisor, store, shared, listen, reload, stopping, _data: data })
     }
 
     /// The addresses that are listened on.
@@ -166,6 +177,7 @@ impl House {
         let (supervisor, routes, shared) = (self.supervisor.clone(), Arc::clone(&self.routes), self.shared.clone());
         let mut reloader = Reloader { source, current, supervisor, routes, shared };
         let (asked, scope, stopping) = (Arc::clone(&self.reload), self.scope.clone(), Arc::clone(&self.stopping));
+        let events = self.events.clone();
         self.scope.spawn("settings", async move {
             while scope.until_cancelled(next_look(watch.as_ref(), &asked)).await.is_some() {
                 // An edit while everything stops is for the next start.
@@ -173,6 +185,7 @@ impl House {
                     return;
                 }
                 let outcome = reloader.reload().await;
+                settings_admin::tell(&events, &outcome);
                 tell(outcome);
             }
         });

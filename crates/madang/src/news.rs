@@ -1,6 +1,25 @@
-//! What `madang up` says about instances once the screen is shown: one line for each turn their lives take.
+//! What is said about instances, on the screen of `madang up` and to readers of `/v1/events`: one line for each turn
+//! their lives take.
 
 use madang_supervise::{InstanceView, LogLine, State, Stream};
+
+/// A turn in the life of an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Turn {
+    pub(crate) service: String,
+    pub(crate) instance: String,
+    /// What it does now.
+    pub(crate) state: State,
+    pub(crate) text: String,
+}
+
+impl Turn {
+    /// As a line among the logs.
+    pub(crate) fn into_line(self) -> LogLine {
+        let Self { service, instance, state: _, text } = self;
+        LogLine { time_ms: 0, service, instance, stream: Stream::Madang, line: text }
+    }
+}
 
 /// What was last said about an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,12 +45,12 @@ impl News {
         Self { known: views.iter().map(Known::of).collect() }
     }
 
-    /// The lines about what changed.
-    pub(crate) fn lines(&mut self, views: &[InstanceView]) -> Vec<LogLine> {
+    /// What changed.
+    pub(crate) fn turns(&mut self, views: &[InstanceView]) -> Vec<Turn> {
         self.compare(views.iter().map(Known::of).collect())
     }
 
-    fn compare(&mut self, now: Vec<Known>) -> Vec<LogLine> {
+    fn compare(&mut self, now: Vec<Known>) -> Vec<Turn> {
         let same = |one: &&Known, other: &Known| one.instance == other.instance && one.generation == other.generation;
         let before = std::mem::replace(&mut self.known, now);
         let turns = self.known.iter().filter_map(|new| {
@@ -40,10 +59,10 @@ impl News {
                 .iter()
                 .find(|old| same(old, new))
                 .or_else(|| before.iter().find(|old| old.instance == new.instance));
-            Some(new.line(turn(old, new)?))
+            Some(new.turn(new.state, turn(old, new)?))
         });
         let gone = before.iter().filter(|old| !self.known.iter().any(|new| new.instance == old.instance));
-        turns.chain(gone.map(|old| old.line("stopped".to_owned()))).collect()
+        turns.chain(gone.map(|old| old.turn(State::Stopped, "stopped".to_owned()))).collect()
     }
 }
 
@@ -76,14 +95,8 @@ impl Known {
         }
     }
 
-    fn line(&self, line: String) -> LogLine {
-        LogLine {
-            time_ms: 0,
-            service: self.service.clone(),
-            instance: self.instance.clone(),
-            stream: Stream::Madang,
-            line,
-        }
+    fn turn(&self, state: State, text: String) -> Turn {
+        Turn { service: self.service.clone(), instance: self.instance.clone(), state, text }
     }
 }
 
@@ -118,7 +131,7 @@ mod tests {
             (vec![], vec!["stopped"]),
             (vec![known(4, State::Healthy, 0)], vec!["healthy, pid 7, port 20001"]),
         ] {
-            let told: Vec<_> = news.compare(now.clone()).into_iter().map(|line| line.line).collect();
+            let told: Vec<_> = news.compare(now.clone()).into_iter().map(|turn| turn.text).collect();
             assert_eq!(told, expected, "{now:?}");
         }
     }
@@ -128,7 +141,7 @@ mod tests {
         let mut news = News { known: vec![known(1, State::Healthy, 0)] };
         assert_eq!(news.compare(vec![known(1, State::Healthy, 0), known(2, State::Starting, 0)]), []);
         let told = news.compare(vec![known(1, State::Stopping, 0), known(2, State::Healthy, 0)]);
-        let told: Vec<_> = told.into_iter().map(|line| line.line).collect();
+        let told: Vec<_> = told.into_iter().map(|turn| turn.text).collect();
         assert_eq!(told, ["stopping", "healthy, pid 7, port 20001"]);
     }
 }

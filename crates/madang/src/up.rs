@@ -178,7 +178,7 @@ async fn follow(supervisor: &Handle, printer: &Printer) -> Infallible {
             Some(line) = stream.next() => printer.line(lines.format(&line)),
             Ok(()) = views.changed() => {
                 let now = Arc::clone(&views.borrow_and_update());
-                news.lines(&now).iter().for_each(|line| printer.line(lines.format(line)));
+                news.turns(&now).into_iter().for_each(|turn| printer.line(lines.format(&turn.into_line())));
             }
             else => return std::future::pending().await,
         }

@@ -21,6 +21,7 @@ use crate::journal::{Entry, Journal, Kept, OpenError, Ticket, Writer};
 use crate::local;
 use crate::metrics::Meters;
 use crate::registry::{DeltaVersion, RegisterError, Registered, Registry, Removed, UnknownInstance};
+use crate::removals::{Removals, Why};
 use crate::settings::Settings;
 use crate::view::{Change, ServiceView, Snapshot};
 
@@ -60,6 +61,7 @@ type Counted = Box<dyn Fn(&mut Exposition) + Send + Sync>;
 struct State {
     registry: Registry,
     journal: Writer,
+    removals: Removals,
 }
 
 /// Opens the registry whose files are in `folder`, with what was registered before, and keeps it until `scope` ends.
@@ -85,7 +87,7 @@ pub fn open(folder: &Path, settings: Settings, scope: &Scope) -> Result<Handle, 
     let failed = |source| OpenError::Io { path: folder.join("registry.log"), source };
     let journal = Writer::start(journal).map_err(failed)?;
     let shared = Shared {
-        state: Mutex::new(State { registry, journal }),
+        state: Mutex::new(State { registry, journal, removals: Removals::default() }),
         changed,
         news: Notify::new(),
         meters: Meters::default(),
@@ -199,6 +201,7 @@ impl Handle {
         let state = &mut *self.state();
         let id = state.registry.cancel(service, face, id)?;
         self.0.meters.cancels.inc();
+        state.removals.push(service.clone(), id.clone(), Why::Cancelled);
         let entry = Entry::Cancel { service: service.to_string(), face: face.clone(), id };
         self.write(state, Some(entry));
         Ok(())
@@ -256,6 +259,7 @@ impl Handle {
         for removed in state.registry.replace_supervised(service, instances, now()) {
             let Removed { service, face, id } = removed;
             info!(%service, instance = %id, "registration removed: its process has ended");
+            state.removals.push(service.clone(), id.clone(), Why::ProcessEnded);
             self.write(state, Some(Entry::Cancel { service: service.to_string(), face, id }));
         }
         // A process that is gone gets no request a moment later: this waits for nothing.
@@ -331,6 +335,12 @@ impl Handle {
         self.state().registry.explain(service, id, now())
     }
 
+    /// Why the last registration of that id ended; none when that is long ago or it never was there.
+    #[must_use]
+    pub fn why_removed(&self, service: &Name, id: &str) -> Option<Why> {
+        self.state().removals.find(service, id)
+    }
+
     /// Services in self-preservation, with the reason.
     #[must_use]
     pub fn preserved(&self) -> Vec<(Name, String)> {
@@ -356,6 +366,7 @@ impl Handle {
         for evicted in state.registry.sweep(now) {
             let Removed { service, face, id } = evicted;
             info!(%service, instance = %id, "lease expired");
+            state.removals.push(service.clone(), id.clone(), Why::Expired);
             self.0.meters.evictions.inc();
             self.write(state, Some(Entry::Cancel { service: service.to_string(), face, id }));
         }
@@ -372,7 +383,7 @@ impl Handle {
         }
         // Deltas tell changes from the time they were seen: look at least this often.
         let _ = state.registry.snapshot(now);
-        let State { registry, journal } = state;
+        let State { registry, journal, .. } = state;
         journal.compact_when_needed(|| registry.kept().collect());
     }
 }

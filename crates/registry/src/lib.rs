@@ -30,6 +30,7 @@ mod metrics;
 mod pairs;
 mod preserve;
 mod registry;
+mod removals;
 mod settings;
 mod view;
 
@@ -40,5 +41,6 @@ pub use journal::OpenError;
 pub use pairs::Pairs;
 pub use preserve::PreservationExplained;
 pub use registry::{Override, RegisterError, Registered, Registry, Removed, UnknownInstance};
+pub use removals::Why;
 pub use settings::{Credentials, KEYS, Settings};
 pub use view::{Change, Kind, Listed, ServiceView, Snapshot};

@@ -2,10 +2,13 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The longest wait for the next bytes. Streams say something every fifteen seconds when they are well.
 const LIMIT: Duration = Duration::from_secs(20);
+
+/// The longest wait for one event among others.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An open stream.
 pub struct EventStream {
@@ -70,10 +73,13 @@ impl EventStream {
     /// The next event that `is_wanted`; others are passed over.
     ///
     /// # Panics
-    /// As [`Self::next_event`], and when the stream ends before.
+    /// As [`Self::next_event`], when the stream ends before, and when it has not come within 30 s.
     pub fn wait_for(&mut self, mut is_wanted: impl FnMut(&StreamEvent) -> bool) -> StreamEvent {
         let mut passed = Vec::new();
+        let begin = Instant::now();
         loop {
+            let waits = begin.elapsed() < PATIENCE;
+            assert!(waits, "the event that was awaited did not come; what came: {passed:#?}");
             match self.next_event() {
                 Some(event) if is_wanted(&event) => return event,
                 Some(event) => passed.push(event),

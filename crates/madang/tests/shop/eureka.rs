@@ -10,16 +10,16 @@ use crate::{Folder, PATIENCE, Running};
 
 /// Where requests go to the service that comes from outside.
 const ROUTE: &str = "[[routes]]\nid = \"stock\"\nmatch = { path = \"/products\" }\nto = \"service://stock\"\n";
-const STOCK: &str = "/eureka/apps/STOCK";
+pub(crate) const STOCK: &str = "/eureka/apps/STOCK";
 
 /// A service that Madang did not start.
-struct Stock {
+pub(crate) struct Stock {
     port: u16,
     child: Child,
 }
 
 impl Stock {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let port = free_port();
         let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/shop/catalog/catalog.py");
         let child = Child::spawn(Command::new("python3").arg(program).env("PORT", port.to_string()));
@@ -27,7 +27,11 @@ impl Stock {
         Self { port, child }
     }
 
-    fn register(&self, folder: &Folder) {
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(crate) fn register(&self, folder: &Folder) {
         let instance = json!({ "instance": {
             "instanceId": "stock-from-outside", "app": "STOCK", "hostName": "127.0.0.1", "ipAddr": "127.0.0.1",
             "status": "UP", "vipAddress": "stock", "port": { "$": self.port, "@enabled": "true" },
@@ -37,7 +41,7 @@ impl Stock {
     }
 }
 
-fn ask(folder: &Folder, method: &str, path: &str, body: &[u8]) -> Response {
+pub(crate) fn ask(folder: &Folder, method: &str, path: &str, body: &[u8]) -> Response {
     let headers = [("Content-Type", "application/json"), ("Accept", "application/json")];
     request(folder.eureka(), method, path, &headers, body).unwrap()
 }

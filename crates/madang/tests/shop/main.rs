@@ -4,6 +4,7 @@
 
 mod crash;
 mod eureka;
+mod events;
 mod explain;
 mod reload;
 mod scale;
