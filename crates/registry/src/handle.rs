@@ -221,6 +221,11 @@ impl Handle {
         Ok(())
     }
 
+    /// See [`Registry::note_stamp`]. Shown with the next change.
+    pub(crate) fn note_stamp(&self, service: &Name, face: &Face, id: &str, stamp_ms: u64) {
+        self.state().registry.note_stamp(service, face, id, stamp_ms);
+    }
+
     /// See [`Registry::clear_override`]. Whether there was one.
     ///
     /// # Errors

@@ -194,12 +194,12 @@ impl Shared {
     ) -> Response {
         let value = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
         let delete = method == Method::DELETE;
+        let stamp = value("lastDirtyTimestamp").and_then(|stamp| stamp.parse().ok());
         match target {
             Target::Application(app) => self.register(app, headers, body),
             Target::Instance(app, id) if delete => done(self.handle.cancel(&names::service(app).0, &FACE, id).is_ok()),
             Target::Instance(app, id) => {
                 let service = names::service(app).0;
-                let stamp = value("lastDirtyTimestamp").and_then(|stamp| stamp.parse().ok());
                 if is_peer(headers) {
                     let overridden = value("overriddenstatus").and_then(words::status);
                     return replication::single_heartbeat(
@@ -215,7 +215,7 @@ impl Shared {
             }
             Target::Status(app, id) if delete => self.clear_override(&names::service(app).0, id, value("value")),
             Target::Status(app, id) => {
-                self.set_override(&names::service(app).0, id, value("value").unwrap_or_default())
+                self.set_override(&names::service(app).0, id, value("value").unwrap_or_default(), stamp)
             }
             Target::Metadata(app, id) => {
                 let mut pairs = query.to_vec();
@@ -264,7 +264,7 @@ impl Shared {
         done(!newer && status != Status::Unknown)
     }
 
-    fn set_override(&self, service: &Name, id: &str, word: &str) -> Response {
+    fn set_override(&self, service: &Name, id: &str, word: &str, stamp: Option<u64>) -> Response {
         let snapshot = self.handle.snapshot();
         let Some(listed) = snapshot.service(service.as_str()).and_then(|view| view.find(id)) else {
             return empty(StatusCode::NOT_FOUND);
@@ -274,6 +274,10 @@ impl Shared {
         // The same status only renews the lease.
         if listed.status == status {
             return empty(StatusCode::OK);
+        }
+        // discovery-wire §1.8: what the client sends next is no older than this.
+        if let Some(stamp) = stamp {
+            self.handle.note_stamp(service, &FACE, id, stamp);
         }
         done(self.handle.set_override(service, id, status, "eureka").is_ok())
     }

@@ -134,3 +134,29 @@ pub(super) fn overrides(listed: &[&Listed], format: Format) -> String {
         Format::Xml => format!("<map>{}</map>", parts.concat()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_server_is_where_the_client_reached_it() {
+        let long = "x".repeat(300);
+        for (authority, host, address, port) in [
+            ("127.0.0.1:9000", "127.0.0.1", "127.0.0.1", 9000),
+            ("registry.lan", "registry.lan", "127.0.0.1", 8761),
+            ("[::1]:9000", "::1", "::1", 9000),
+            ("", "localhost", "127.0.0.1", 8761),
+            (&long, "localhost", "127.0.0.1", 8761),
+        ] {
+            let one = own(authority, 1_763_800_000_000).instance;
+            assert_eq!(
+                (one.host.as_str(), one.address.as_str(), one.port.number),
+                (host, address, port),
+                "{authority}"
+            );
+            assert_eq!(one.id.as_str(), format!("{host}:madang:{port}"));
+            assert_eq!(one.check(), Ok(()));
+        }
+    }
+}

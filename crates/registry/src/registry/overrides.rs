@@ -1,10 +1,12 @@
 //! What operators decide about an instance, beside what it says itself.
 
+use std::sync::Arc;
+
 use madang_base::{Moment, Name};
 
 use super::record::Record;
 use super::{Override, Registry, UnknownInstance};
-use crate::instance::{InstanceId, Status};
+use crate::instance::{Face, Instance, InstanceId, Status};
 use crate::view::Kind;
 
 impl Registry {
@@ -64,6 +66,14 @@ impl Registry {
         }
         known.overrides.insert(id.clone(), overridden);
         self.stale.insert(service.clone());
+    }
+
+    /// A registrar that changes a status tells its version of the description with it: a newer one counts from now on.
+    pub(crate) fn note_stamp(&mut self, service: &Name, face: &Face, id: &str, stamp_ms: u64) {
+        let Ok(record) = self.find(service, face, id) else { return };
+        if stamp_ms > record.instance.stamp_ms {
+            record.instance = Arc::new(Instance { stamp_ms, ..Instance::clone(&record.instance) });
+        }
     }
 
     /// Changes every face's record of one instance.

@@ -88,6 +88,22 @@ async fn a_peer_that_knows_less_gets_our_newer_copy_and_a_client_does_not() {
 }
 
 #[tokio::test]
+async fn a_status_set_with_a_newer_stamp_makes_heartbeats_with_that_stamp_no_news() {
+    let face = start(Options::default()).await;
+    face.post("ORDERS", JAVA).await;
+    let one = "/eureka/apps/ORDERS/host1:orders:8080";
+    let beat = format!("PUT {one}?lastDirtyTimestamp=1763800000200");
+    assert_eq!(face.status(&beat).await, 404, "newer than what is known");
+    let set = format!("PUT {one}/status?value=OUT_OF_SERVICE&lastDirtyTimestamp=");
+    assert_eq!(face.status(&format!("{set}1763800000200")).await, 200);
+    assert_eq!(face.status(&beat).await, 200);
+    assert_eq!(face.json(one).await["instance"]["lastDirtyTimestamp"], "1763800000200");
+    assert_eq!(face.status(&format!("DELETE {one}/status?value=UP")).await, 200);
+    assert_eq!(face.status(&format!("{set}7")).await, 200);
+    assert_eq!(face.json(one).await["instance"]["lastDirtyTimestamp"], "1763800000200", "never an older one");
+}
+
+#[tokio::test]
 async fn vips_are_found_by_each_of_their_names_with_its_case() {
     let face = start(Options::default()).await;
     let body = JAVA.replace("\"vipAddress\":\"orders\"", "\"vipAddress\":\"orders,Shop\"");
