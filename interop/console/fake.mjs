@@ -135,7 +135,7 @@ export function fake({ size = 3, port = 0, token = null, empty = false } = {}) {
       return request.on("close", () => readers.delete(response));
     }
     if (url.pathname === "/v1/registry/services") {
-      return json(response, [...state].map(([service, rows]) => ({ service, instances: rows.length, up: rows.filter((row) => row.status === "up").length, self_preservation: service === "warehouse" ? "self-preservation: 5 of 9 instances fell silent within one window, more than the 2 that a threshold of 0.85 lets go; the silent ones stay listed until news comes or `registry.self_preservation` is off" : null })));
+      return json(response, [...state].map(([service, rows]) => ({ service, instances: rows.length, revision: number, up: rows.filter((row) => row.status === "up").length, self_preservation: service === "warehouse" ? "self-preservation: 5 of 9 instances fell silent within one window, more than the 2 that a threshold of 0.85 lets go; the silent ones stay listed until news comes or `registry.self_preservation` is off" : null })));
     }
     if (parts[0] === "registry" && parts[1] === "services") {
       const rows = state.get(parts[2]);

@@ -119,8 +119,11 @@ function troubleOf(page) {
 
 function banner(now) {
   const seconds = Math.max(0, Math.ceil((house.connection.retryAt - now) / 1000));
+  // When somebody did answer, that says more than we can guess.
+  const { problem } = house.connection;
+  const said = problem?.status > 0 ? [problem.message, problem.hint].filter(Boolean).join(" — ") : null;
   return h("div", { key: "banner", class: "banner", role: "alert" },
-    h("p", null, h("strong", null, t("connection.lost.title")), " ", t("connection.lost.what", { seconds })),
+    h("p", null, h("strong", null, t("connection.lost.title")), " ", t("connection.lost.what", { seconds }), said ? h("span", { class: "sub" }, said) : null),
     h("button", { class: "button is-small", type: "button", on: { click: retry } }, t("connection.now")));
 }
 

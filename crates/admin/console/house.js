@@ -78,6 +78,10 @@ function event({ kind, data }) {
   } else if (kind === "changed") {
     loaders[body.what]?.();
     return;
+  } else if (kind === "lost") {
+    // This page was too slow for what happened: it looks at everything again.
+    loadAll();
+    return;
   } else if (typeof body.id === "number") {
     keepEvent(body);
   }

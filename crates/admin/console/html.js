@@ -102,7 +102,7 @@ function update(node, child) {
   memo.child = child;
   if (!now.mount) reconcile(node, child.children);
   // A choice exists only once its options do.
-  if (child.tag === "select" && now.value !== undefined && node.value !== now.value) node.value = now.value;
+  if (child.tag === "select" && now.value !== old.value) node.value = now.value;
 }
 
 function set(node, name, value, old) {

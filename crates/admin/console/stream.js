@@ -7,7 +7,7 @@ const FIRST_WAIT = 500;
 const LONGEST_WAIT = 10_000;
 
 /** A silent stream is given up after this many milliseconds: traffic comes every second. */
-const SILENCE = 12_000;
+const SILENCE = 20_000;
 
 /** A line that is longer is not from Madang. */
 const LONGEST_LINE = 4 << 20;

@@ -2,7 +2,7 @@
 
 import { get, paths } from "../api.js";
 import { h } from "../html.js";
-import { house } from "../house.js";
+import { house, load } from "../house.js";
 import { t, word } from "../i18n.js";
 import { drawer } from "../parts/drawer.js";
 import { ago, bytes, duration, exactClock } from "../parts/format.js";
@@ -24,6 +24,9 @@ export const requests = {
   key: "q",
   start(given) {
     app = given;
+  },
+  refresh() {
+    load("requests");
   },
   leave() {
     open = null;
