@@ -27,6 +27,8 @@ const CHORD = 1500;
 let current = null;
 let isPlanned = false;
 let isHelpOpen = false;
+/** `/` on a page without a search field leads to the one of the services. */
+let wantsSearch = false;
 /** Whether the API wants a token, and whether one was given that it did not take. */
 let wantsToken = null;
 
@@ -85,6 +87,11 @@ function draw() {
     isHelpOpen ? help(PAGES, () => { isHelpOpen = false; app.changed(); }) : null,
     wantsToken ? tokenPrompt(wantsToken, giveToken) : null);
   openDialogs(root);
+  const field = wantsSearch && current.page === services ? root.querySelector("[data-search]") : null;
+  if (field) {
+    wantsSearch = false;
+    field.focus();
+  }
 }
 
 function header() {
@@ -185,8 +192,8 @@ function toSearch() {
     field.select();
     return;
   }
+  wantsSearch = true;
   app.go("services");
-  requestAnimationFrame(() => requestAnimationFrame(() => document.querySelector("[data-search]")?.focus()));
 }
 
 applyTheme();

@@ -15,12 +15,9 @@ const PACE = 400;
 /** Instances are asked for per service; so many questions at the same time. */
 const AT_ONCE = 3;
 
-/** All instances again, in case a change was told under another name: milliseconds. */
-const FULL_LOOK = 30_000;
-
 export const house = {
   status: null,
-  /** Services of the registry: `{ service, instances, up, self_preservation }`. */
+  /** Services of the registry: `{ service, instances, up, revision, self_preservation }`. */
   services: [],
   /** Instances of each, by service. */
   instances: new Map(),
@@ -41,9 +38,8 @@ export const house = {
 
 let changed = () => {};
 let stream = null;
-let lastFullLook = 0;
-/** Services that an event named since they were last asked for. */
-const named = new Set();
+/** The row each service had when its instances were asked for. */
+const seen = new Map();
 
 /** Starts, and calls `handler` after each change. */
 export function follow(handler) {
@@ -56,7 +52,7 @@ export const retry = () => stream?.retry();
 
 /** Everything again: after a new connection, or with a token. */
 export function loadAll() {
-  lastFullLook = 0;
+  seen.clear();
   for (const part of Object.values(loaders)) part();
 }
 
@@ -93,7 +89,6 @@ function keepEvent(body) {
   house.events.unshift(body);
   house.events.sort((a, b) => b.at_ms - a.at_ms || b.id - a.id);
   house.events.length = Math.min(house.events.length, MOST_EVENTS);
-  named.add(String(body.subject).split("/")[0]);
 }
 
 const loaders = {
@@ -116,20 +111,22 @@ export const load = (part) => loaders[part]();
 
 async function loadRegistry() {
   const rows = await get(paths.services);
-  const before = new Map(house.services.map((row) => [row.service, row]));
-  const isFull = Date.now() - lastFullLook > FULL_LOOK;
-  if (isFull) lastFullLook = Date.now();
-  const same = (row) => JSON.stringify(row) === JSON.stringify(before.get(row.service));
-  const stale = rows.filter((row) => isFull || named.has(row.service) || !house.instances.has(row.service) || !same(row));
-  named.clear();
   house.services = rows;
-  const known = new Set(rows.map((row) => row.service));
-  for (const service of [...house.instances.keys()]) if (!known.has(service)) house.instances.delete(service);
-  const wanted = stale.map((row) => row.service);
+  const listed = new Set(rows.map((row) => row.service));
+  for (const service of [...house.instances.keys()]) if (!listed.has(service)) forget(service);
+  const stale = rows.filter((row) => seen.get(row.service) !== JSON.stringify(row));
   await Promise.all(Array.from({ length: AT_ONCE }, async () => {
-    for (let service = wanted.shift(); service !== undefined; service = wanted.shift()) await loadInstances(service);
+    for (let row = stale.shift(); row !== undefined; row = stale.shift()) {
+      await loadInstances(row.service);
+      seen.set(row.service, JSON.stringify(row));
+    }
   }));
   house.history.note(house.instances, Date.now());
+}
+
+function forget(service) {
+  house.instances.delete(service);
+  seen.delete(service);
 }
 
 /** The instances of one service again. */
@@ -149,7 +146,7 @@ async function loadInstances(service) {
     house.instances.set(service, await get(paths.service(service)));
   } catch (problem) {
     if (problem.status !== 404) throw problem;
-    house.instances.delete(service);
+    forget(service);
   }
 }
 

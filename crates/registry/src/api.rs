@@ -54,6 +54,8 @@ struct ServiceRow {
     service: String,
     instances: usize,
     up: usize,
+    /// Of the last change to one that is listed: with the counts it tells whether anything is different.
+    revision: u64,
     self_preservation: Option<String>,
 }
 
@@ -63,6 +65,7 @@ impl ServiceRow {
             service: name.to_string(),
             instances: view.instances.len(),
             up: view.counts[Status::Up.index()],
+            revision: view.instances.iter().map(|listed| listed.revision).max().unwrap_or_default(),
             self_preservation: preserved.iter().find(|(held, _)| held == name).map(|(_, why)| why.clone()),
         }
     }
