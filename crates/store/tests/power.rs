@@ -117,9 +117,10 @@ const FATES: [Fate; 5] = [Fate::Dropped, Fate::Kept, Fate::Some, Fate::Sectors, 
 fn whatever_a_power_cut_leaves_of_unsynced_writes_nothing_acknowledged_is_lost() {
     let mut random = Random::new(seed());
     let run = record(&mut random);
-    let failures = crash_everywhere(&run, Syncs::Kept, 3, &mut random);
-    assert_eq!(failures.1, Vec::<String>::new(), "of {} crashes", failures.0);
-    assert!(failures.0 > 3_000, "only {} crashes", failures.0);
+    let (crashes, failures) = crash_everywhere(&run, Syncs::Kept, 3, &mut random);
+    assert_eq!(failures, Vec::<String>::new(), "of {crashes} crashes");
+    assert!(crashes > 2_000, "only {crashes} crashes");
+    println!("{crashes} crashes");
 }
 
 #[test]
