@@ -6,6 +6,9 @@ import { ago, exactClock } from "./format.js";
 
 const LEVELS = ["info", "warn", "error"];
 
+/** `orders/orders-1` is `orders-1`: an instance says of which service it is. */
+const whom = (subject) => String(subject).split("/").pop();
+
 export function timeline(events, now, most) {
   if (events.length === 0) return h("p", { class: "quiet" }, t("timeline.none"));
   return h("ol", { class: "timeline" }, events.slice(0, most).map((event) => {
@@ -16,6 +19,7 @@ export function timeline(events, now, most) {
         level === "info" ? null : h("span", { class: "event-level" }, word("level", level)),
         h("time", { class: "event-time", datetime: new Date(event.at_ms).toISOString(), title: exactClock(event.at_ms) },
           ago(event.at_ms, now))),
-      h("p", { class: "event-text" }, event.text));
+      h("p", { class: "event-text" },
+        h("span", { class: "event-subject" }, whom(event.subject)), " ", event.text));
   }));
 }

@@ -38,7 +38,9 @@ pub(crate) fn run(options: &Options) -> Result<Verdict> {
     Made { name: "console", from: vec![lock], result: sources.join("node_modules"), command: npm }.bring()?;
 
     let mut tests = Command::new(NODE.name);
-    tests.args(["--test", "--test-reporter=tap", "--test-timeout=240000", "console.test.mjs"]).current_dir(&sources);
+    tests
+        .args(["--test", "--test-reporter=tap", "--test-force-exit", "--test-timeout=600000", "console.test.mjs"])
+        .current_dir(&sources);
     tests.env("MADANG", prepare::built_madang()?);
     println!("== {}", workspace::shown(&tests).trim_matches('`'));
     let mut node = tests.stdout(Stdio::piped()).spawn()?;
