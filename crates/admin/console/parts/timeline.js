@@ -20,6 +20,6 @@ export function timeline(events, now, most) {
         h("time", { class: "event-time", datetime: new Date(event.at_ms).toISOString(), title: exactClock(event.at_ms) },
           ago(event.at_ms, now))),
       h("p", { class: "event-text" },
-        h("span", { class: "event-subject" }, whom(event.subject)), " ", event.text));
+        h("span", { class: "event-subject" }, `${whom(event.subject)}:`), " ", event.text));
   }));
 }
