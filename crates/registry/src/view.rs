@@ -161,6 +161,17 @@ impl Snapshot {
         self.services.get(name)
     }
 
+    /// Services that are not as they were in `before`, also those that left: views of services that did not change are
+    /// shared.
+    #[must_use]
+    pub fn changed_since<'a>(&'a self, before: &'a Self) -> BTreeSet<&'a Name> {
+        let same = |name: &Name| match (self.services.get(name), before.services.get(name)) {
+            (Some(now), Some(before)) => Arc::ptr_eq(now, before),
+            (now, before) => now.is_none() && before.is_none(),
+        };
+        self.services.keys().chain(before.services.keys()).filter(|name| !same(name)).collect()
+    }
+
     /// How many instances have each status, in the order of [`Status::ALL`].
     #[must_use]
     pub fn counts(&self) -> [usize; 5] {

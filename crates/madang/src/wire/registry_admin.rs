@@ -2,8 +2,7 @@
 //!
 //! Instances that Madang runs are told about by `supervise_admin`; here only what they register themselves.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use madang_admin::{Events, Level};
@@ -33,7 +32,7 @@ pub(crate) fn follow(registry: Handle, events: Events) -> impl Future<Output = (
         let (mut held, mut woken) = (BTreeMap::new(), false);
         loop {
             let now = registry.snapshot();
-            for name in changed(&known, &now) {
+            for name in now.changed_since(&known) {
                 tell(&events, name, differences(name, &known, &now, |id| registry.why_removed(name, id)));
             }
             let preserved: BTreeMap<Name, String> = registry.preserved().into_iter().collect();
@@ -52,16 +51,6 @@ pub(crate) fn follow(registry: Handle, events: Events) -> impl Future<Output = (
             };
         }
     }
-}
-
-/// Services that are not as they were: views of services that did not change are shared.
-fn changed<'a>(before: &'a Snapshot, now: &'a Snapshot) -> BTreeSet<&'a Name> {
-    let names = before.services().chain(now.services()).map(|(name, _)| name);
-    let same = |name: &str| match (before.service(name), now.service(name)) {
-        (Some(before), Some(now)) => Arc::ptr_eq(before, now),
-        (before, now) => before.is_none() && now.is_none(),
-    };
-    names.filter(|name| !same(name.as_str())).collect()
 }
 
 /// One sentence about one instance.

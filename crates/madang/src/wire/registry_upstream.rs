@@ -52,10 +52,9 @@ impl View {
         view
     }
 
-    /// Services that are not as they were in `before`: views of services that did not change are shared.
+    /// Services that are not as they were in `before`.
     fn differences<'a>(&'a self, before: &'a Self) -> BTreeSet<&'a Name> {
-        let mut names = changed(&self.listed, &before.listed);
-        names.extend(changed(&before.listed, &self.listed));
+        let mut names = self.listed.changed_since(&before.listed);
         if !Arc::ptr_eq(&self.fixed, &before.fixed) {
             names.extend(self.fixed.iter().chain(&*before.fixed).map(|service| &service.name));
         }
@@ -74,11 +73,6 @@ impl View {
         }
         members.into_values().collect()
     }
-}
-
-fn changed<'a>(now: &'a Snapshot, before: &Snapshot) -> BTreeSet<&'a Name> {
-    let same = |name: &Name, view| before.service(name.as_str()).is_some_and(|old| Arc::ptr_eq(old, view));
-    now.services().filter(|(name, view)| !same(name, view)).map(|(name, _)| name).collect()
 }
 
 /// The process it is, when Madang runs it: that stays the same when it registers itself as well.

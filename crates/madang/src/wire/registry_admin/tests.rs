@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use madang_registry::{Instance, InstanceId, Pages, Pairs, Port, Registry, Settings, Terms};
 
 use super::*;
@@ -44,7 +46,7 @@ impl Desk {
     fn tell(&mut self, why: Option<Why>) -> Vec<String> {
         let now = self.registry.snapshot(Moment::default());
         let mut lines = Vec::new();
-        for service in changed(&self.told, &now) {
+        for service in now.changed_since(&self.told) {
             let told = differences(service, &self.told, &now, |_| why);
             lines.extend(told.iter().map(|one| format!("{} {:?} {}: {}", one.kind, one.level, one.instance, one.text)));
         }
