@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -15,16 +16,18 @@ use http::header::{
     X_CONTENT_TYPE_OPTIONS,
 };
 use madang_runtime::Scope;
-use madang_serve::{Guard, http as serve_http, normalize};
+use madang_serve::{Guard, Problem, http as serve_http, normalize};
 use madang_telemetry::{CONTENT_TYPE as METRICS_TYPE, Exposition};
 
+use crate::codes;
 use crate::console;
 use crate::events::{self, Events};
-use crate::health::{self, NotReady, Readiness};
+use crate::health::{self, Health, NotReady, Readiness};
 use crate::metrics::{self, Meters};
+use crate::openapi::{self, Document};
 use crate::page::Link;
 use crate::settings::Settings;
-use crate::status::About;
+use crate::status::{About, Status};
 use crate::token::{self, Token};
 
 /// On every answer. Pages load nothing from elsewhere, run no inline script, and sit in nobody's frame.
@@ -47,6 +50,7 @@ pub struct Admin {
     about: About,
     ready: Readiness,
     parts: Vec<Router>,
+    documents: &'static [Document],
     links: Vec<Link>,
     meters: Vec<Meters>,
 }
@@ -58,6 +62,7 @@ struct Shared {
     /// The page at `/`.
     index: String,
     meters: Vec<Meters>,
+    document: openapi::Lazy,
 }
 
 impl Admin {
@@ -69,11 +74,13 @@ impl Admin {
             (health::READY, "200 when everything is up, 503 with the reason otherwise"),
             ("/v1/status", "name, version, process, uptime"),
             ("/metrics", "for Prometheus"),
+            (openapi::PATH, "all of this as a document"),
         ];
         Self {
             about: About::new(name, version),
             ready: Arc::new(|| Ok(())),
             parts: Vec::new(),
+            documents: &[],
             links: links.map(|(path, what)| Link { path: path.to_owned(), what: what.to_owned() }).into(),
             meters: Vec::new(),
         }
@@ -90,6 +97,13 @@ impl Admin {
     #[must_use]
     pub fn mount(mut self, part: Router) -> Self {
         self.parts.push(part);
+        self
+    }
+
+    /// Adds what the parts say of themselves to [`/openapi.json`](crate::openapi).
+    #[must_use]
+    pub fn documents(mut self, parts: &'static [Document]) -> Self {
+        self.documents = parts;
         self
     }
 
@@ -118,8 +132,9 @@ impl Admin {
     /// # Panics
     /// When two parts have the same route: a mistake in the program, found at its first start.
     pub fn router(self, token: Option<Token>) -> Router {
-        let Self { about, ready, parts, links, meters } = self;
-        let shared = Arc::new(Shared { about, ready, index: console::index(&links), meters });
+        let Self { about, ready, parts, documents, links, meters } = self;
+        let (page, whole) = (console::index(&links), openapi::lazy(about.version.clone(), documents));
+        let shared = Arc::new(Shared { about, ready, index: page, meters, document: whole });
         let own = Router::new()
             .route("/", get(index))
             .route(console::FILE, get(console::file))
@@ -127,6 +142,7 @@ impl Admin {
             .route(health::READY, get(ready_now))
             .route("/v1/status", get(status))
             .route("/metrics", get(scrape))
+            .route(openapi::PATH, get(document))
             .with_state(shared);
         let mut router = normalize(parts.into_iter().fold(own, Router::merge));
         if let Some(token) = token {
@@ -165,14 +181,31 @@ async fn index(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Respons
     console::answer("text/html; charset=utf-8", &shared.index, &headers)
 }
 
+/// Whether everything is up.
+#[utoipa::path(
+    get,
+    path = health::READY,
+    operation_id = "ready",
+    responses((status = 200, body = Health), (status = 503, description = Problem::titles(&[&codes::NOT_READY]))),
+    security(())
+)]
 async fn ready_now(State(shared): State<Arc<Shared>>) -> Response {
     health::ready(&shared.ready)
 }
 
+/// Which Madang this is.
+#[utoipa::path(get, path = "/v1/status", responses((status = 200, body = Status)))]
 async fn status(State(shared): State<Arc<Shared>>) -> Response {
     Json(shared.about.status()).into_response()
 }
 
+/// Counters, gauges and histograms of all parts, for Prometheus.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    operation_id = "metrics",
+    responses((status = 200, body = String, content_type = METRICS_TYPE))
+)]
 async fn scrape(State(shared): State<Arc<Shared>>) -> Response {
     let mut out = Exposition::new();
     metrics::write(&shared.about, &mut out);
@@ -180,6 +213,12 @@ async fn scrape(State(shared): State<Arc<Shared>>) -> Response {
         meters(&mut out);
     }
     ([(CONTENT_TYPE, METRICS_TYPE)], out.render()).into_response()
+}
+
+/// This API as a document (OpenAPI 3.1.0).
+#[utoipa::path(get, path = openapi::PATH, responses((status = 200, body = serde_json::Value)))]
+async fn document(State(shared): State<Arc<Shared>>) -> Response {
+    ([(CONTENT_TYPE, "application/json")], Bytes::clone(&shared.document)).into_response()
 }
 
 /// Adds [`HEADERS`] to every answer; a handler's own value stands.

@@ -7,7 +7,7 @@
 //! Nothing is queued per reader. A reader has a place in the shared [`Ring`] and takes what is new when its connection
 //! has room; one that is too slow finds its place gone and is told how much it lost.
 
-mod reader;
+pub(crate) mod reader;
 mod ring;
 
 use std::fmt;
@@ -19,6 +19,7 @@ use axum::routing::get;
 use madang_runtime::Scope;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
+use utoipa::ToSchema;
 
 use ring::Ring;
 
@@ -37,8 +38,9 @@ pub const MAX_TEXT: usize = 1000;
 const SAMPLE: Duration = Duration::from_secs(1);
 
 /// How much a person should care.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = admin::Level)]
 pub enum Level {
     /// Life goes on.
     Info,
@@ -49,7 +51,8 @@ pub enum Level {
 }
 
 /// One piece of news, as `data:` has it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = admin::Event)]
 pub struct Event {
     /// Its number. Grows by one with each, and from one run of Madang to the next.
     pub id: u64,

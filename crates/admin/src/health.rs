@@ -8,7 +8,8 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use madang_serve::Problem;
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::codes;
 
@@ -23,14 +24,23 @@ pub struct NotReady(pub String);
 /// Asked at every `/health/ready`.
 pub(crate) type Readiness = Arc<dyn Fn() -> Result<(), NotReady> + Send + Sync>;
 
-/// The process answers: that is all it says.
+/// How it is.
+#[derive(Serialize, ToSchema)]
+#[schema(as = admin::Health)]
+pub(crate) struct Health {
+    /// `live` or `ready`.
+    status: &'static str,
+}
+
+/// Whether the process answers at all.
+#[utoipa::path(get, path = LIVE, responses((status = 200, body = Health)), security(()))]
 pub(crate) async fn live() -> Response {
-    Json(json!({ "status": "live" })).into_response()
+    Json(Health { status: "live" }).into_response()
 }
 
 pub(crate) fn ready(readiness: &Readiness) -> Response {
     match readiness() {
-        Ok(()) => Json(json!({ "status": "ready" })).into_response(),
+        Ok(()) => Json(Health { status: "ready" }).into_response(),
         Err(NotReady(reason)) => {
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, &codes::NOT_READY, reason).into_response()
         }

@@ -1,7 +1,8 @@
 //! The API and pages people and tools use, on one checked listener.
 //!
 //! Knows no concept: it mounts the routers it is handed, asks the closures it is handed, and adds what every part of
-//! the API shares: health, status, metrics, the token, headers that keep browsers strict, and the console at `/`. Host and Origin are checked by [`madang_serve::Guard`] before anything here runs.
+//! the API shares: health, status, metrics, the document of it all, the token, headers that keep browsers strict, and the
+//! console at `/`. Host and Origin are checked by [`madang_serve::Guard`] before anything here runs.
 //!
 //! ```no_run
 //! use madang_admin::{Admin, Settings};
@@ -27,6 +28,7 @@ mod console;
 mod events;
 mod health;
 mod metrics;
+pub mod openapi;
 mod page;
 mod settings;
 mod status;

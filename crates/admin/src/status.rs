@@ -5,9 +5,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use madang_base::Moment;
 use madang_runtime::now;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-/// The body of `/v1/status`. Clients read it back with serde.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Which Madang this is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = admin::Status)]
 pub struct Status {
     /// `name` of the settings.
     pub name: String,

@@ -1,4 +1,6 @@
 //! `/v1/gateway`: the routes as they are, why one takes a request or not, what failed or was slow, and who calls whom.
+//!
+//! Comments of handlers and of what they answer are the text of the document, too.
 
 mod requests;
 mod traffic;
@@ -10,6 +12,7 @@ use axum::{Json, Router};
 use madang_route::{Headers, canonical};
 use madang_serve::Problem;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, OpenApi, ToSchema};
 
 use crate::gateway::Gateway;
 use crate::snapshot::{Route, Side};
@@ -22,16 +25,29 @@ pub fn router(gateway: Gateway) -> Router {
     Router::new()
         .route("/v1/gateway/routes", get(routes))
         .route("/v1/gateway/routes/explain", get(explain))
-        .route("/v1/gateway/requests", get(requests::list))
-        .route("/v1/gateway/requests/{id}", get(requests::story))
+        .route("/v1/gateway/requests", get(requests::requests))
+        .route("/v1/gateway/requests/{id}", get(requests::request))
         .route("/v1/gateway/traffic", get(traffic::traffic))
         .with_state(gateway)
 }
 
-/// A route as the API shows it.
-#[derive(Debug, Serialize, Deserialize)]
+/// The same as a document.
+#[must_use]
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    #[derive(OpenApi)]
+    #[openapi(
+        paths(routes, explain, requests::requests, requests::request, traffic::traffic),
+        tags((name = "gateway", description = "Where requests go, and how they went."))
+    )]
+    struct Document;
+    Document::openapi()
+}
+
+/// A route.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = gateway::Route)]
 pub struct RouteView {
-    /// The route's id.
+    /// Its id.
     pub id: String,
     /// What it matches.
     #[serde(rename = "match")]
@@ -42,12 +58,13 @@ pub struct RouteView {
     pub ready: usize,
     /// Endpoints known.
     pub known: usize,
-    /// File and line.
+    /// File and line; empty when it stands in none.
     pub origin: String,
 }
 
 /// What one route says to a request.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = gateway::Verdict)]
 pub struct VerdictView {
     /// The route.
     #[serde(flatten)]
@@ -61,14 +78,19 @@ pub struct VerdictView {
 }
 
 /// The request to explain.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 struct Asked {
+    /// Its method; `GET` when nothing is said.
     #[serde(default = "get_method")]
     method: String,
+    /// Its path as a client sends it, with its query.
+    #[param(example = "/api/orders?x=1")]
     path: String,
+    /// Its host.
     #[serde(default)]
     host: String,
-    /// `name: value` lines.
+    /// Its header fields: `name: value` lines.
     #[serde(default)]
     headers: String,
 }
@@ -91,10 +113,19 @@ impl From<&Route> for RouteView {
     }
 }
 
+/// All routes, in the order in which they are asked.
+#[utoipa::path(get, path = "/v1/gateway/routes", responses((status = 200, body = Vec<RouteView>)))]
 async fn routes(State(gateway): State<Gateway>) -> Json<Vec<RouteView>> {
     Json(gateway.shared.current.load().routes(Side::Edge).iter().map(RouteView::from).collect())
 }
 
+/// What each route says to a request, and which one takes it.
+#[utoipa::path(
+    get,
+    path = "/v1/gateway/routes/explain",
+    params(Asked),
+    responses((status = 200, body = Vec<VerdictView>, description = "In the order in which they are asked."))
+)]
 async fn explain(
     State(gateway): State<Gateway>,
     Query(asked): Query<Asked>,

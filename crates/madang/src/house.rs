@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use madang_admin::openapi::Document;
 use madang_admin::{Admin, Events, NotReady};
 use madang_base::Name;
 use madang_gateway::{Gateway, Prepared};
@@ -229,6 +230,10 @@ fn until_the_end(scope: &Scope, name: &'static str, task: impl Future<Output = (
     });
 }
 
+/// What the routers mounted in [`admin_api`] say of themselves: for the running program and for the reference alike.
+pub(crate) const DOCUMENTS: &[Document] =
+    &[madang_registry::api::openapi, madang_gateway::api::openapi, madang_supervise::api::openapi];
+
 fn admin_api(
     settings: &Settings,
     gateway: &Gateway,
@@ -243,6 +248,7 @@ fn admin_api(
         .mount(madang_supervise::api::router(supervisor.clone()))
         .mount(madang_gateway::api::router(gateway.clone()))
         .mount(madang_registry::api::router(registry.clone()))
+        .documents(DOCUMENTS)
         .link("/v1/supervise/instances", "what runs")
         .link("/v1/gateway/routes", "where requests go")
         .link("/v1/registry/services", "who is registered")

@@ -2,13 +2,18 @@
 //!
 //! Hidden, because people have `--help` and `madang explain`. A test holds the pages against what this prints.
 
+mod api;
+mod schema;
+
 use std::fmt::Write;
 
 use clap::{Command, ValueEnum};
 use madang_settings::{Applies, Key};
 use serde_json::{Value, json};
+use utoipa::openapi::OpenApi;
 
 use crate::failure::{Exit, Failure};
+use crate::house::DOCUMENTS;
 use crate::output::print;
 use crate::{codes, settings};
 
@@ -21,6 +26,10 @@ pub(crate) enum Page {
     Codes,
     /// Every command with its help
     Cli,
+    /// Every operation of the admin API
+    Api,
+    /// The same as JSON: what `/openapi.json` answers
+    Openapi,
 }
 
 /// Prints `page` as Markdown.
@@ -29,9 +38,16 @@ pub(crate) fn run(page: Page, cli: Command) -> Result<Exit, Failure> {
         Page::Settings => settings_page(),
         Page::Codes => codes_page(),
         Page::Cli => cli_page(cli),
+        Page::Api => api::page(&document()),
+        // Texts, numbers and lists always fit into JSON.
+        Page::Openapi => serde_json::to_string_pretty(&document()).unwrap_or_default(),
     };
     print(&text)?;
     Ok(Exit::Done)
+}
+
+fn document() -> OpenApi {
+    madang_admin::openapi::whole(env!("CARGO_PKG_VERSION"), DOCUMENTS)
 }
 
 const MADE: &str =
@@ -66,6 +82,12 @@ fn settings_page() -> String {
 fn default(key: &Key) -> String {
     let is_toml = key.default.starts_with(['"', '[', '{', 't']) || key.default.parse::<f64>().is_ok();
     if is_toml && !key.default.starts_with("the ") { format!("`{}`", key.default) } else { key.default.to_owned() }
+}
+
+/// The place that a link to a heading names.
+fn slug(heading: &str) -> String {
+    let kept = heading.chars().filter(|c| c.is_alphanumeric() || [' ', '-', '_'].contains(c));
+    kept.map(|c| if c == ' ' { '-' } else { c.to_ascii_lowercase() }).collect()
 }
 
 const fn applies(key: &Key) -> &'static str {

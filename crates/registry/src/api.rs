@@ -1,15 +1,6 @@
 //! `/v1/registry`: what is registered, and why it looks as it does.
 //!
-//! | request | answer |
-//! |---|---|
-//! | `GET /v1/registry/services` | all services with counts |
-//! | `GET /v1/registry/services/{s}` | its instances |
-//! | `GET /v1/registry/services/{s}/instances/{id}` | one instance with its explanation |
-//! | `GET /v1/registry/services/{s}/instances/{id}/explain` | the explanation alone |
-//! | `GET /v1/registry/watch` | one line of JSON per service, now and whenever it changes, with counts |
-//! | `GET /v1/registry/services/{s}/watch` | one line of JSON now and whenever the service changes, with its instances |
-//! | `PUT /v1/registry/services/{s}/instances/{id}/override` `{"status": "out_of_service"}` | 204; `"author"` may be given |
-//! | `DELETE /v1/registry/services/{s}/instances/{id}/override` | 204; the instance's own word counts again |
+//! Comments of handlers and of what they answer are the text of the document, too.
 
 use std::sync::Arc;
 
@@ -25,6 +16,7 @@ use http_body_util::channel::{Channel, Sender};
 use madang_base::{Name, nearest};
 use madang_serve::Problem;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, OpenApi, ToSchema};
 
 use crate::explain::Explanation;
 use crate::handle::Handle;
@@ -36,6 +28,9 @@ use crate::{codes, eureka};
 /// Lines of a watch that may wait for a slow reader.
 const CHUNKS: usize = 4;
 
+/// JSON, one object per line.
+const LINES_TYPE: &str = "application/x-ndjson";
+
 /// All routes.
 pub fn router(handle: Handle) -> Router {
     Router::new()
@@ -44,18 +39,56 @@ pub fn router(handle: Handle) -> Router {
         .route("/v1/registry/services/{service}/watch", get(watch_service))
         .route("/v1/registry/services/{service}/instances/{id}", get(instance))
         .route("/v1/registry/services/{service}/instances/{id}/explain", get(explain))
-        .route("/v1/registry/watch", get(watch_all))
+        .route("/v1/registry/watch", get(watch))
         .route("/v1/registry/services/{service}/instances/{id}/override", put(set_override).delete(clear_override))
         .with_state(handle)
 }
 
-#[derive(Serialize)]
-struct ServiceRow {
+/// The same as a document.
+#[must_use]
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    #[derive(OpenApi)]
+    #[openapi(
+        paths(services, service, watch_service, instance, explain, watch, set_override, clear_override),
+        tags((name = "registry", description = "Who is registered, and why it looks as it does."))
+    )]
+    struct Document;
+    Document::openapi()
+}
+
+/// Which service.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[allow(dead_code, reason = "only its description is used")]
+struct OfService {
+    /// The service; upper and lower case are the same.
+    #[param(example = "orders")]
     service: String,
+}
+
+/// Which instance.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[allow(dead_code, reason = "only its description is used")]
+struct OfInstance {
+    /// Its id, or that of its supervised record.
+    #[param(example = "orders-1")]
+    id: String,
+}
+
+/// A service, counted.
+#[derive(Serialize, ToSchema)]
+#[schema(as = registry::Service)]
+struct ServiceRow {
+    /// Its name.
+    service: String,
+    /// How many instances are listed; 0 in a watch when the last one has left.
     instances: usize,
+    /// How many of them are up.
     up: usize,
     /// Of the last change to one that is listed: with the counts it tells whether anything is different.
     revision: u64,
+    /// Why expired leases are kept, when they are.
     self_preservation: Option<String>,
 }
 
@@ -71,23 +104,48 @@ impl ServiceRow {
     }
 }
 
-#[derive(Serialize)]
+/// An instance as it is listed.
+#[derive(Serialize, ToSchema)]
+#[schema(as = registry::Listed)]
 struct InstanceRow {
+    /// Its service.
     service: String,
+    /// The status that counts.
     status: Status,
+    /// Who registered it: `eureka`, or `supervise` when Madang did.
     face: String,
+    /// Its name as a process of Madang, when it is one and registered itself, too.
     supervised: Option<String>,
+    /// What an operator decided.
     overridden: Option<Override>,
+    /// When it was registered, in milliseconds since 1970.
     registered_ms: u64,
+    /// When its last news came, in milliseconds since 1970.
     renewed_ms: u64,
+    /// Of its last change.
     revision: u64,
+    /// As its registrar describes it.
     instance: Instance,
 }
 
-#[derive(Serialize)]
+/// A service with its instances.
+#[derive(Serialize, ToSchema)]
+#[schema(as = registry::Instances)]
+struct ServiceLine {
+    /// Its name.
+    service: String,
+    /// All its instances, by id.
+    instances: Vec<InstanceRow>,
+}
+
+/// An instance with the reasons.
+#[derive(Serialize, ToSchema)]
+#[schema(as = registry::ListedExplained)]
 struct InstancePage {
+    /// The instance.
     #[serde(flatten)]
     row: InstanceRow,
+    /// Why it looks as it does.
     explanation: Explanation,
 }
 
@@ -107,6 +165,8 @@ impl InstanceRow {
     }
 }
 
+/// All services with counts.
+#[utoipa::path(get, path = "/v1/registry/services", responses((status = 200, body = Vec<ServiceRow>)))]
 async fn services(State(handle): State<Handle>) -> Json<Vec<ServiceRow>> {
     let (snapshot, preserved) = (handle.snapshot(), handle.preserved());
     Json(snapshot.services().map(|(name, view)| ServiceRow::of(name, view, &preserved)).collect())
@@ -119,6 +179,13 @@ fn explained(handle: &Handle, service: &Name, listed: &Listed) -> Option<Explana
     Some(explanation)
 }
 
+/// Why an instance looks as it does.
+#[utoipa::path(
+    get,
+    path = "/v1/registry/services/{service}/instances/{id}/explain",
+    params(OfService, OfInstance),
+    responses((status = 200, body = Explanation), (status = 404, description = unknown()))
+)]
 async fn explain(
     State(handle): State<Handle>,
     Path((name, id)): Path<(String, String)>,
@@ -130,7 +197,18 @@ async fn explain(
     explanation.map(Json).ok_or_else(|| unknown_instance(&handle, &name, &id))
 }
 
-/// A watch may ask for a service that nobody has registered yet.
+/// A line now and whenever a service changes, with all its instances.
+///
+/// The service may be one that nobody has registered yet.
+#[utoipa::path(
+    get,
+    path = "/v1/registry/services/{service}/watch",
+    params(OfService),
+    responses(
+        (status = 200, body = ServiceLine, content_type = LINES_TYPE, description = "Until you leave."),
+        (status = 404, description = Problem::titles(&[&codes::UNKNOWN_SERVICE]))
+    )
+)]
 async fn watch_service(State(handle): State<Handle>, Path(name): Path<String>) -> Result<Response, Problem> {
     let service = Name::parse(&name).map_err(|_| unknown_service(&handle, &name))?;
     let mut watch = handle.watch_service(&service);
@@ -138,7 +216,7 @@ async fn watch_service(State(handle): State<Handle>, Path(name): Path<String>) -
         loop {
             let view = watch.next().await;
             let instances: Vec<_> = view.instances.iter().map(|listed| InstanceRow::of(listed)).collect();
-            let line = serde_json::json!({ "service": service.as_str(), "instances": instances });
+            let line = ServiceLine { service: service.to_string(), instances };
             if lines.send_data(line_of(&line)).await.is_err() {
                 return;
             }
@@ -146,7 +224,13 @@ async fn watch_service(State(handle): State<Handle>, Path(name): Path<String>) -
     }))
 }
 
-async fn watch_all(State(handle): State<Handle>) -> Response {
+/// A line for each service, now and whenever it changes, with counts.
+#[utoipa::path(
+    get,
+    path = "/v1/registry/watch",
+    responses((status = 200, body = ServiceRow, content_type = LINES_TYPE, description = "Until you leave."))
+)]
+async fn watch(State(handle): State<Handle>) -> Response {
     let (mut changed, own) = (handle.watch(), handle.clone());
     stream(&handle, |mut lines| async move {
         let mut seen = Seen::default();
@@ -200,7 +284,7 @@ where
     handle.scope().spawn("watch-registry", async move {
         let _ = scope.until_cancelled(lines).await;
     });
-    ([(CONTENT_TYPE, "application/x-ndjson")], Body::new(body)).into_response()
+    ([(CONTENT_TYPE, LINES_TYPE)], Body::new(body)).into_response()
 }
 
 fn line_of(row: &impl Serialize) -> Bytes {
@@ -210,12 +294,29 @@ fn line_of(row: &impl Serialize) -> Bytes {
     line.into()
 }
 
+/// The instances of a service.
+#[utoipa::path(
+    get,
+    path = "/v1/registry/services/{service}",
+    params(OfService),
+    responses(
+        (status = 200, body = Vec<InstanceRow>, description = "By id."),
+        (status = 404, description = Problem::titles(&[&codes::UNKNOWN_SERVICE]))
+    )
+)]
 async fn service(State(handle): State<Handle>, Path(name): Path<String>) -> Result<Json<Vec<InstanceRow>>, Problem> {
     let snapshot = handle.snapshot();
     let view = snapshot.service(&name.to_ascii_lowercase()).ok_or_else(|| unknown_service(&handle, &name))?;
     Ok(Json(view.instances.iter().map(|listed| InstanceRow::of(listed)).collect()))
 }
 
+/// One instance, with the reasons for how it looks.
+#[utoipa::path(
+    get,
+    path = "/v1/registry/services/{service}/instances/{id}",
+    params(OfService, OfInstance),
+    responses((status = 200, body = InstancePage), (status = 404, description = unknown()))
+)]
 async fn instance(
     State(handle): State<Handle>,
     Path((name, id)): Path<(String, String)>,
@@ -229,13 +330,32 @@ async fn instance(
     page.map(Json).ok_or_else(|| unknown_instance(&handle, &name, &id))
 }
 
-#[derive(Deserialize)]
+/// What an operator decides.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = registry::Decision, example = json!({ "status": "out_of_service" }))]
 struct Asked {
+    /// The status that is to count.
+    #[schema(value_type = Status)]
     status: String,
+    /// Who decides; `api` when nothing is said.
     author: Option<String>,
 }
 
+/// Sets the status of an instance.
+///
+/// One that itself says `down`, `starting` or `unknown` stays so: that counts more.
+#[utoipa::path(
+    put,
+    path = "/v1/registry/services/{service}/instances/{id}/override",
+    params(OfService, OfInstance),
+    request_body = Asked,
+    responses(
+        (status = 204, description = "It is so from now on, also after a restart."),
+        (status = 404, description = unknown()),
+        (status = 422, description = Problem::titles(&[&codes::BAD_STATUS]))
+    )
+)]
 async fn set_override(
     State(handle): State<Handle>,
     Path((name, id)): Path<(String, String)>,
@@ -256,6 +376,16 @@ async fn set_override(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Lets an instance speak for itself again.
+#[utoipa::path(
+    delete,
+    path = "/v1/registry/services/{service}/instances/{id}/override",
+    params(OfService, OfInstance),
+    responses(
+        (status = 204, description = "It is so from now on, also when nothing was set."),
+        (status = 404, description = unknown())
+    )
+)]
 async fn clear_override(
     State(handle): State<Handle>,
     Path((name, id)): Path<(String, String)>,
@@ -264,6 +394,11 @@ async fn clear_override(
     handle.clear_override(&service, &id, None).map_err(|_| unknown_instance(&handle, &name, &id))?;
     handle.written().await;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// For the document.
+fn unknown() -> String {
+    Problem::titles(&[&codes::UNKNOWN_SERVICE, &codes::UNKNOWN_INSTANCE])
 }
 
 fn unknown_service(handle: &Handle, name: &str) -> Problem {

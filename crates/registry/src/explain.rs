@@ -1,6 +1,7 @@
 //! Why an instance looks as it does, for people: served by `api` and printed by `madang registry explain`.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::instance::Status;
 use crate::preserve::PreservationExplained;
@@ -8,7 +9,8 @@ use crate::registry::Override;
 use crate::view::Listed;
 
 /// One instance with its records and the reasons for what is shown.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = registry::Explanation)]
 pub struct Explanation {
     /// Its service.
     pub service: String,
@@ -29,7 +31,8 @@ pub struct Explanation {
 }
 
 /// One registrar's record.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = registry::Record)]
 pub struct RecordExplained {
     /// Who keeps it.
     pub face: String,
@@ -43,14 +46,15 @@ pub struct RecordExplained {
     pub lease: LeaseExplained,
     /// Known from before a restart, without news since.
     pub restored: bool,
-    /// When its last news came, in Unix milliseconds.
+    /// When its last news came, in milliseconds since 1970.
     pub renewed_ms: u64,
     /// The check it asked for, with the last answer.
     pub check: Option<CheckExplained>,
 }
 
 /// A check and what came of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = registry::CheckExplained)]
 pub struct CheckExplained {
     /// What is asked: `tcp` or `GET /health`.
     pub asks: String,
@@ -62,12 +66,13 @@ pub struct CheckExplained {
     pub failures: u32,
     /// The last answer: `ok`, or what went wrong. None before the first.
     pub last: Option<String>,
-    /// When that was, in Unix milliseconds.
+    /// When that was, in milliseconds since 1970.
     pub at_ms: u64,
 }
 
 /// What one face's clients see of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = registry::Face)]
 pub struct FaceExplained {
     /// Which face.
     pub face: String,
@@ -78,8 +83,9 @@ pub struct FaceExplained {
 }
 
 /// How long a record stays.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case", tag = "state")]
+#[schema(as = registry::Lease)]
 pub enum LeaseExplained {
     /// As long as the supervisor runs it.
     Supervisor,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::pairs::Pairs;
 
@@ -90,8 +91,9 @@ impl fmt::Display for Face {
 }
 
 /// What an instance says it is, or an operator says it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = registry::Status)]
 pub enum Status {
     /// Not able to answer.
     Down,
@@ -133,7 +135,8 @@ impl fmt::Display for Status {
 }
 
 /// A port, and whether callers may use it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = registry::Port)]
 pub struct Port {
     /// The number.
     pub number: u16,
@@ -142,11 +145,12 @@ pub struct Port {
 }
 
 /// How often news is promised, and how long the instance stays listed without.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = registry::Terms)]
 pub struct Terms {
     /// Seconds between heartbeats; only shown. Default 30.
     pub renewal_s: u32,
-    /// Seconds of the lease: 1 to [`Terms::MAX_S`], default 90.
+    /// Seconds of the lease: 1 to 86400, default 90.
     pub duration_s: u32,
 }
 
@@ -168,7 +172,8 @@ impl Default for Terms {
 }
 
 /// Where people and tools look at an instance.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[schema(as = registry::Pages)]
 pub struct Pages {
     /// Its home page.
     pub home: Option<String>,
@@ -181,7 +186,8 @@ pub struct Pages {
 }
 
 /// A check Madang runs against the instance's own address and plain port; nothing else can be asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = registry::Check)]
 pub struct Check {
     /// What is asked.
     pub probe: Probe,
@@ -192,8 +198,9 @@ pub struct Check {
 }
 
 /// What a check asks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = registry::Probe)]
 pub enum Probe {
     /// The port accepts a connection.
     Tcp,
@@ -240,9 +247,11 @@ impl fmt::Display for Probe {
 }
 
 /// An instance as its registrar describes it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = registry::Instance)]
 pub struct Instance {
     /// Its identity within the service.
+    #[schema(value_type = String)]
     pub id: InstanceId,
     /// The name callers use.
     pub host: String,
@@ -256,7 +265,8 @@ pub struct Instance {
     pub status: Status,
     /// How long it stays listed without news.
     pub terms: Terms,
-    /// Free pairs: at most [`Instance::MAX_KEYS`] and [`Instance::MAX_METADATA`] bytes.
+    /// Free pairs: at most 512, and 64 KiB of text.
+    #[schema(value_type = BTreeMap<String, String>)]
     pub metadata: Pairs,
     /// A group of services it belongs to.
     pub group: Option<String>,
@@ -266,12 +276,13 @@ pub struct Instance {
     pub secure_aliases: Option<String>,
     /// Pages about it.
     pub pages: Pages,
-    /// The registrar's version of this description, in Unix milliseconds: an older one never replaces a newer one.
+    /// The registrar's version of this description, in milliseconds since 1970: an older one never replaces a newer one.
     pub stamp_ms: u64,
     /// The check it asks Madang to run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<Check>,
     /// What its face must give back unchanged and nobody else reads.
+    #[schema(value_type = BTreeMap<String, String>)]
     pub notes: Pairs,
 }
 

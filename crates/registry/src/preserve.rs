@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// What the losses of one service within the window mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +81,8 @@ pub(crate) struct Rules {
 }
 
 /// Self-preservation of one service, with its figures.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = registry::Preservation)]
 pub struct PreservationExplained {
     /// Whether expired leases are kept now.
     pub holds: bool,

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use madang_base::{Moment, Name};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::checks::Health;
 use crate::instance::{Face, Instance, InstanceId, InvalidInstance, Status};
@@ -36,13 +37,14 @@ use supervised::Here;
 const MAX_BYTES: usize = 256 << 20;
 
 /// A status an operator set.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = registry::Override)]
 pub struct Override {
     /// The status.
     pub status: Status,
     /// Who set it.
     pub by: String,
-    /// When, in Unix milliseconds.
+    /// When, in milliseconds since 1970.
     pub at_ms: u64,
 }
 

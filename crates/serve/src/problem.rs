@@ -9,11 +9,12 @@ use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use http::{Method, StatusCode};
 use madang_base::Code;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::codes;
 
-/// The body of every unsuccessful answer. Clients read it back with serde.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// The body of every unsuccessful answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
     /// `urn:madang:MD0104`: the same for every problem with this code.
     #[serde(rename = "type")]
@@ -46,6 +47,13 @@ impl Problem {
             code: code.id.to_owned(),
             hint: None,
         }
+    }
+
+    /// How a document of the API describes an answer with one of `codes`: their ids with their titles.
+    #[must_use]
+    pub fn titles(codes: &[&Code]) -> String {
+        let titles: Vec<_> = codes.iter().map(|code| format!("{}: {}", code.id, code.title)).collect();
+        titles.join("; ")
     }
 
     /// The same with what to do about it.

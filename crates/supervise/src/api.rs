@@ -1,11 +1,6 @@
 //! `/v1/supervise`: services and instances over HTTP, for the command line, the console and scripts.
 //!
-//! | request | answer |
-//! |---|---|
-//! | `GET /v1/supervise/instances` | all instances, an array; `cpu_ms` and `memory_bytes` are null when not known |
-//! | `GET /v1/supervise/services` | all services, an array |
-//! | `POST /v1/supervise/services/{name}/scale` `{"instances": 3}` | 204; `"author"` may be given |
-//! | `GET /v1/supervise/logs?service=&instance=&lines=100&follow=true` | one JSON object per line |
+//! Comments of handlers and of what they answer are the text of the document, too.
 
 use std::sync::Arc;
 
@@ -22,6 +17,7 @@ use http_body_util::channel::Channel;
 use madang_base::nearest;
 use madang_serve::Problem;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, OpenApi, ToSchema};
 
 use crate::{
     codes,
@@ -33,6 +29,9 @@ use crate::{
 
 /// Lines shown when nobody says how many.
 const LINES: usize = 100;
+
+/// JSON, one object per line.
+const LINES_TYPE: &str = "application/x-ndjson";
 
 /// Chunks of a followed log that may wait for a slow reader; then lines wait in the subscription, and the oldest go.
 const CHUNKS: usize = 16;
@@ -50,14 +49,34 @@ pub fn router(handle: Handle) -> Router {
         .with_state(handle)
 }
 
-#[derive(Serialize)]
+/// The same as a document.
+#[must_use]
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    #[derive(OpenApi)]
+    #[openapi(
+        paths(instances, services, scale, logs),
+        tags((name = "supervise", description = "Services that Madang runs, and their processes."))
+    )]
+    struct Document;
+    Document::openapi()
+}
+
+/// An instance and what it uses.
+#[derive(Serialize, ToSchema)]
+#[schema(as = supervise::Instance)]
 struct Instance {
     #[serde(flatten)]
+    #[schema(inline)]
     view: InstanceView,
+    /// Time on a processor since its process started, in milliseconds, also of children that have ended; null when it
+    /// is not known.
     cpu_ms: Option<u64>,
+    /// Resident memory of all its processes; null when it is not known.
     memory_bytes: Option<u64>,
 }
 
+/// All instances.
+#[utoipa::path(get, path = "/v1/supervise/instances", responses((status = 200, body = Vec<Instance>)))]
 async fn instances(State(handle): State<Handle>) -> Json<Vec<Instance>> {
     let row = |(view, usage): (InstanceView, Option<Usage>)| Instance {
         view,
@@ -67,17 +86,36 @@ async fn instances(State(handle): State<Handle>) -> Json<Vec<Instance>> {
     Json(handle.usage().await.into_iter().map(row).collect())
 }
 
+/// All services, in the order of the settings.
+#[utoipa::path(get, path = "/v1/supervise/services", responses((status = 200, body = Vec<ServiceView>)))]
 async fn services(State(handle): State<Handle>) -> Json<Vec<ServiceView>> {
     Json(handle.services().to_vec())
 }
 
-#[derive(Deserialize)]
+/// How many instances are wanted.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = supervise::Scale, example = json!({ "instances": 3 }))]
 struct Scale {
+    /// As many are to run.
     instances: u32,
+    /// Who asks; `api` when nothing is said.
     author: Option<String>,
 }
 
+/// Sets how many instances of a service run, until its number in the settings file changes.
+#[utoipa::path(
+    post,
+    path = "/v1/supervise/services/{name}/scale",
+    params(("name" = String, Path, description = "The service.", example = "orders")),
+    request_body = Scale,
+    responses(
+        (status = 204, description = "It is so from now on."),
+        (status = 404, description = Problem::titles(&[&codes::UNKNOWN_SERVICE])),
+        (status = 422, description = Problem::titles(&[&codes::SCALE_RANGE])),
+        (status = 503, description = Problem::titles(&[&codes::ENDED]))
+    )
+)]
 async fn scale(
     State(handle): State<Handle>,
     Path(name): Path<String>,
@@ -103,16 +141,32 @@ fn did_you_mean(nearest: Option<&str>) -> String {
     nearest.map_or_else(|| "`madang ps` lists the services".to_owned(), |name| format!("did you mean `{name}`?"))
 }
 
-#[derive(Deserialize)]
+/// Which lines are wanted.
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct Logs {
+    /// Of this service alone.
     service: Option<String>,
+    /// Of this instance alone.
     instance: Option<String>,
+    /// How many of the past at most; 100 when nothing is said.
     lines: Option<usize>,
+    /// Whether the answer goes on with each new line, until you leave.
     #[serde(default)]
     follow: bool,
 }
 
+/// What services wrote, one object per line.
+#[utoipa::path(
+    get,
+    path = "/v1/supervise/logs",
+    params(Logs),
+    responses(
+        (status = 200, body = LogLine, content_type = LINES_TYPE, description = "The oldest first."),
+        (status = 404, description = Problem::titles(&[&codes::UNKNOWN_SERVICE]))
+    )
+)]
 async fn logs(State(handle): State<Handle>, Query(asked): Query<Logs>) -> Result<Response, Problem> {
     let filter = Filter {
         service: asked.service.filter(|name| !name.is_empty()).map(|name| name.to_ascii_lowercase()),
@@ -134,7 +188,7 @@ async fn logs(State(handle): State<Handle>, Query(asked): Query<Logs>) -> Result
     } else {
         Body::from(std::iter::from_fn(|| stream.next_past()).map(|line| encode(&line)).collect::<Vec<_>>().concat())
     };
-    Ok(([(CONTENT_TYPE, "application/x-ndjson")], body).into_response())
+    Ok(([(CONTENT_TYPE, LINES_TYPE)], body).into_response())
 }
 
 /// Lines until the client leaves or Madang ends.

@@ -9,6 +9,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use madang_base::{Moment, Name};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{instance::Instance, settings::Service};
 
@@ -16,7 +17,8 @@ use crate::{instance::Instance, settings::Service};
 pub const DRAIN: Duration = Duration::from_millis(300);
 
 /// A run-time change to the number of instances.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = supervise::Overlay)]
 pub struct Overlay {
     /// As many run.
     pub instances: u32,

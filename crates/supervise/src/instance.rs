@@ -15,6 +15,7 @@ use std::{fmt::Write as _, time::Duration};
 
 use madang_base::{Moment, Random, format_duration};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{
     keeper::protocol::Exit,
@@ -30,9 +31,10 @@ pub(crate) const REASON_LINES: usize = 5;
 /// From so many ends in a row on, it is called a crash loop.
 const CRASH_LOOP: u32 = 3;
 
-/// What an instance does, for people and for the gateway: only `Healthy` gets requests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// What an instance does, for people and for the gateway: only `healthy` gets requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = supervise::State)]
 pub enum State {
     /// Runs, and was not healthy yet.
     Starting,

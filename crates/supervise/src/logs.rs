@@ -11,6 +11,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
+use utoipa::ToSchema;
 
 pub use crate::keeper::protocol::Stream;
 
@@ -27,7 +28,8 @@ pub(crate) const LAG: usize = 4096;
 const MAX_RINGS: usize = 10_000;
 
 /// One line of one instance.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = supervise::LogLine)]
 pub struct LogLine {
     /// When it was read, in milliseconds since 1970.
     pub time_ms: u64,

@@ -4,18 +4,22 @@ use std::{sync::Arc, time::Duration};
 
 use madang_base::{Moment, Name};
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
+use utoipa::ToSchema;
 
 use crate::{
     fleet::{Fleet, Overlay, Unit},
     instance::State,
 };
 
-/// One instance. As JSON: `service`, `instance`, `pid`, `port`, `state`, `restarts`, `uptime_s`, `reason`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One instance.
+#[derive(Debug, Clone, PartialEq, Eq, ToSchema)]
+#[schema(as = supervise::InstanceView)]
 pub struct InstanceView {
     /// Its service.
+    #[schema(value_type = String)]
     pub service: Name,
     /// Its name, `orders-1`. While it is replaced there are two of that name, with different `generation`s.
+    #[schema(value_type = String)]
     pub instance: Arc<str>,
     /// Which process of the name it is; 0 while there is none.
     pub generation: u64,
@@ -28,8 +32,11 @@ pub struct InstanceView {
     /// How often it was started again.
     pub restarts: u32,
     /// Why it is not simply well. The first line stands alone; the last log lines follow as `| line`.
+    #[schema(value_type = Option<String>)]
     pub reason: Option<Arc<str>>,
-    /// When its process started, by the clock of `madang_runtime::now`, and what it had run before this Madang came.
+    /// How long its process has run, in seconds.
+    // Here: when it started, by the clock of `madang_runtime::now`, and what it had run before this Madang came.
+    #[schema(rename = "uptime_s", value_type = u64)]
     started: Option<(Moment, Duration)>,
 }
 
@@ -78,9 +85,11 @@ impl Serialize for InstanceView {
 }
 
 /// One service.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, ToSchema)]
+#[schema(as = supervise::Service)]
 pub struct ServiceView {
     /// Its name.
+    #[schema(value_type = String)]
     pub service: Name,
     /// How many instances there should be.
     pub wanted: u32,

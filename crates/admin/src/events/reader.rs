@@ -17,10 +17,12 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::ring::Place;
-use super::{Events, READERS, Shared};
+use super::{Event, Events, READERS, Shared};
 use crate::codes;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+const STREAM_TYPE: &str = "text/event-stream";
 
 /// Whoever is in between must not take silence for an end.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -31,7 +33,19 @@ const PACE: Duration = Duration::from_millis(200);
 /// At the start of each stream: come back after two seconds when it breaks.
 const HELLO: &str = "retry: 2000\n\n";
 
-pub(super) async fn events(State(events): State<Events>, headers: HeaderMap) -> Result<Response, Problem> {
+/// What happens, as it happens, as Server-Sent Events.
+///
+/// `data:` of each news is an object as described here; signals have other data, see `docs/events.md`.
+#[utoipa::path(
+    get,
+    path = super::PATH,
+    params(("Last-Event-ID" = Option<u64>, Header, description = "The number of the last news seen: it goes on there.")),
+    responses(
+        (status = 200, body = Event, content_type = STREAM_TYPE, description = "Until you leave."),
+        (status = 503, description = Problem::titles(&[&codes::READERS]))
+    )
+)]
+pub(crate) async fn events(State(events): State<Events>, headers: HeaderMap) -> Result<Response, Problem> {
     let slot = Slot::take(&events.0).ok_or_else(|| {
         let detail = format!("{READERS} readers follow the events, the most at once");
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, &codes::READERS, detail)
@@ -43,7 +57,7 @@ pub(super) async fn events(State(events): State<Events>, headers: HeaderMap) -> 
     let place = events.0.ring().enter(last);
     let reader = Reader { slot, place, wake, rests_until: Instant::now() };
     let body = Stream { turn: Box::pin(async { Some((reader, Bytes::from_static(HELLO.as_bytes()))) }) };
-    Ok(([(CONTENT_TYPE, "text/event-stream")], Body::new(body)).into_response())
+    Ok(([(CONTENT_TYPE, STREAM_TYPE)], Body::new(body)).into_response())
 }
 
 /// One of the [`READERS`]; given back when it is dropped.

@@ -5,12 +5,14 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use madang_serve::Problem;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::codes;
 use crate::gateway::Gateway;
 
 /// A kept request, in one line.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = gateway::Request)]
 pub struct RequestView {
     /// Its id. All hops of one request have the same.
     pub id: String,
@@ -41,7 +43,8 @@ pub struct RequestView {
 }
 
 /// A kept request with everything that is known of it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = gateway::Story)]
 pub struct StoryView {
     /// The line.
     #[serde(flatten)]
@@ -66,7 +69,8 @@ pub struct StoryView {
 }
 
 /// One try at one endpoint.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = gateway::Call)]
 pub struct CallView {
     /// The instance that was picked, `orders-1`.
     pub instance: String,
@@ -91,8 +95,10 @@ pub struct CallView {
 }
 
 /// How many are wanted.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Wanted {
+    /// How many at most; 100 when nothing is said.
     #[serde(default = "some")]
     limit: usize,
 }
@@ -101,11 +107,23 @@ const fn some() -> usize {
     100
 }
 
-pub(super) async fn list(State(gateway): State<Gateway>, Query(wanted): Query<Wanted>) -> Json<Vec<RequestView>> {
+/// Requests that failed or were slow, the latest first.
+#[utoipa::path(get, path = "/v1/gateway/requests", params(Wanted), responses((status = 200, body = Vec<RequestView>)))]
+pub(super) async fn requests(State(gateway): State<Gateway>, Query(wanted): Query<Wanted>) -> Json<Vec<RequestView>> {
     Json(gateway.kept_requests(wanted.limit))
 }
 
-pub(super) async fn story(
+/// One request with its calls: a story for each hop it took.
+#[utoipa::path(
+    get,
+    path = "/v1/gateway/requests/{id}",
+    params(("id" = String, Path, description = "Its `X-Request-Id`.", example = "5f0c6a1be2d94c37")),
+    responses(
+        (status = 200, body = Vec<StoryView>, description = "In the order of their starts."),
+        (status = 404, description = Problem::titles(&[&codes::NOT_KEPT]))
+    )
+)]
+pub(super) async fn request(
     State(gateway): State<Gateway>,
     Path(id): Path<String>,
 ) -> Result<Json<Vec<StoryView>>, Problem> {

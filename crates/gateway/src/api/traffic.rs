@@ -3,11 +3,13 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::gateway::Gateway;
 
 /// What went through the gateway since its start. Rates are the difference of two readings.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = gateway::Traffic)]
 pub struct Traffic {
     /// When it was read, in milliseconds since 1970.
     pub at_ms: u64,
@@ -20,7 +22,8 @@ pub struct Traffic {
 }
 
 /// Requests from one caller to one target.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = gateway::TrafficEdge)]
 pub struct TrafficEdge {
     /// `clients`; a service; or `services` for a call on the egress side that does not say which.
     pub from: String,
@@ -37,7 +40,8 @@ pub struct TrafficEdge {
 }
 
 /// What a service has to do.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = gateway::ServiceLoad)]
 pub struct ServiceLoad {
     /// The service.
     pub service: String,
@@ -45,6 +49,8 @@ pub struct ServiceLoad {
     pub in_flight: u64,
 }
 
+/// Who calls whom, how often, and how that goes.
+#[utoipa::path(get, path = "/v1/gateway/traffic", responses((status = 200, body = Traffic)))]
 pub(super) async fn traffic(State(gateway): State<Gateway>) -> Json<Traffic> {
     Json(gateway.traffic())
 }

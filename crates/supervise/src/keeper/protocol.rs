@@ -49,8 +49,9 @@ impl OnLoss {
 }
 
 /// Which of an instance's two outputs a line came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = supervise::Stream)]
 pub enum Stream {
     /// Standard output.
     Stdout,
