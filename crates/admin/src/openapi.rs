@@ -59,7 +59,7 @@ fn own() -> OpenApi {
     Document::openapi()
 }
 
-/// The text of the document, some 60 KiB once somebody has asked for it.
+/// The text of the document, some 45 KiB once somebody has asked for it.
 pub(crate) type Lazy = LazyLock<Bytes, Box<dyn FnOnce() -> Bytes + Send>>;
 
 pub(crate) fn lazy(version: String, parts: &'static [Document]) -> Lazy {

@@ -21,7 +21,8 @@ pub(super) fn page(api: &OpenApi) -> String {
     let mut out = format!(
         "# The admin API\n{MADE}\nWhat the console and the command line use, too: at `listen.admin`, <http://{ADDRESS}> unless the settings say otherwise.\n\
          Bodies are JSON; a field that is there *if any* is `null` or left out when there is nothing to say. With `admin.token` set every\n\
-         request but that for the health needs `-H 'Authorization: Bearer TOKEN'`. `/openapi.json` is this page for tools (OpenAPI 3.1.0).\n"
+         request but that for the health needs `-H 'Authorization: Bearer TOKEN'`. An unsuccessful answer is a\n\
+         [problem](#problems). `/openapi.json` is this page for tools (OpenAPI 3.1.0).\n"
     );
     for tag in api.tags.iter().flatten() {
         let is_ours = |one: &Asked| one.operation.tags.iter().flatten().any(|of| *of == tag.name);
@@ -32,6 +33,7 @@ pub(super) fn page(api: &OpenApi) -> String {
             let _ = writeln!(out, "| [`{one}`](#{}) | {} |", slug(&one.to_string()), one.summary());
         }
         asked.iter().for_each(|one| one.write(api, &mut out));
+        let _ = write!(out, "\n### Objects of {}\n", tag.name);
         let ours = |name: &str| name.split_once('.').is_some_and(|(of, _)| of == tag.name);
         schema::all(api)
             .filter(|(name, _)| ours(name))

@@ -24,3 +24,23 @@ fn the_reference_is_what_the_program_says_of_itself() {
         );
     }
 }
+
+#[test]
+fn every_link_between_the_pages_leads_to_a_heading() {
+    let page = |name: &str| madang(folder(&[]).path(), &["reference", name]).out;
+    let (api, codes) = (page("api"), page("codes"));
+    let headings = |page: &str| -> Vec<String> {
+        let lines = page.lines().filter_map(|line| Some(line.strip_prefix('#')?.trim_start_matches('#').trim()));
+        let kept = |c: &char| c.is_alphanumeric() || [' ', '-', '_'].contains(c);
+        lines.map(|line| line.to_lowercase().chars().filter(kept).collect::<String>().replace(' ', "-")).collect()
+    };
+    let (in_api, in_codes) = (headings(&api), headings(&codes));
+    let links = api.split("](").skip(1).filter_map(|rest| rest.split(')').next()?.split_once('#'));
+    let mut count = 0;
+    for (page, heading) in links {
+        let headings = if page.is_empty() { &in_api } else { &in_codes };
+        assert!(headings.iter().any(|known| known == heading), "{page}#{heading}");
+        count += 1;
+    }
+    assert!(count > 100, "{count}");
+}
