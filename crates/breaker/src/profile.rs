@@ -1,0 +1,78 @@
+//! The products a breaker can follow, and what each lets people set.
+
+use madang_base::{Moment, nearest};
+use madang_settings::{Fields, Node, Problems, codes};
+use std::fmt::Debug;
+use std::time::Duration;
+
+use crate::{Counter, Outcome, Outcomes, Rejected, State, Ticket};
+
+pub mod pybreaker;
+
+/// Whose behavior a breaker has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Profile {
+    /// PyBreaker 1.4.1.
+    Pybreaker,
+}
+
+impl Profile {
+    /// Every profile with its name in settings and flags.
+    pub const ALL: &[(&str, Self)] = &[("pybreaker", Self::Pybreaker)];
+}
+
+/// The settings of one breaker, each under its product's property names in `snake_case`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Settings {
+    /// PyBreaker 1.4.1.
+    Pybreaker(pybreaker::Settings),
+}
+
+impl Settings {
+    /// Reads the settings of `profile` from the table `node`, whose dotted key is `key` (empty for a whole file). What
+    /// is wrong goes to `problems`; a key that is not written has the product's default.
+    pub fn read(profile: Profile, node: &Node, key: &str, problems: &mut Problems) -> Self {
+        match profile {
+            Profile::Pybreaker => Self::Pybreaker(pybreaker::Settings::read(node, key, problems)),
+        }
+    }
+}
+
+/// A product's breaker as a plain state machine: one caller at a time, and time never goes back.
+pub(crate) trait Machine: Debug + Send {
+    /// Runs what the product's own timers would have done up to and including `now`. Called before everything else.
+    fn advance(&mut self, now: Moment);
+    /// Asks whether a call may be made.
+    fn enter(&mut self, now: Moment) -> Result<Ticket, Rejected>;
+    /// Takes in how a call went.
+    fn end(&mut self, ticket: Ticket, now: Moment, outcome: Outcome, duration: Duration);
+    /// Takes in that a call was not made, or that nobody will say how it went.
+    fn cancel(&mut self, ticket: Ticket, now: Moment);
+    /// Where it stands; asking changes nothing, also where it does in the product.
+    fn state(&self) -> State;
+    /// Its numbers under the product's names, in a fixed order.
+    fn counters(&self) -> Vec<(&'static str, Counter)>;
+}
+
+/// A list of error names, such as `["timeout", "ignored"]`.
+fn errors(fields: &mut Fields<'_>, name: &'static str, problems: &mut Problems) -> Option<Outcomes> {
+    let written = fields.strings(name, problems)?;
+    let mut outcomes = Outcomes::NONE;
+    for error in written {
+        match Outcome::ERRORS.into_iter().find(|outcome| outcome.name() == error) {
+            Some(outcome) => outcomes = outcomes.with(outcome),
+            None => {
+                let names = Outcome::ERRORS.map(Outcome::name);
+                let hint = nearest(&error, names).map(|near| format!("did you mean `{near}`?"));
+                let problem = fields.report(
+                    &codes::BAD_VALUE,
+                    name,
+                    format!("`{error}` is not an error name; there are {}", names.join(", ")),
+                    problems,
+                );
+                problem.hint = hint;
+            }
+        }
+    }
+    Some(outcomes)
+}
