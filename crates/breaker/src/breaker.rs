@@ -61,6 +61,12 @@ impl Breaker {
         self.foreign(now, |machine, _| machine.state())
     }
 
+    /// When its own timers may next change its state, if nothing else happens.
+    pub fn due(&self) -> Option<Moment> {
+        let Kind::Foreign(foreign) = &self.kind;
+        foreign.lock().unwrap_or_else(PoisonError::into_inner).machine.due()
+    }
+
     /// Its numbers at `now`, under the names of its product, in a fixed order.
     pub fn counters(&self, now: Moment) -> Vec<(&'static str, Counter)> {
         self.foreign(now, |machine, _| machine.counters())

@@ -19,12 +19,14 @@
 //! ```
 //!
 //! Reading order: `call` (what a breaker is told and answers), `profile` (which product it follows, and its settings),
-//! `breaker` (the type callers hold), then one module per profile.
+//! `breaker` (the type callers hold), then one module per profile; `replay` runs recorded calls through a breaker.
 
 mod breaker;
 mod call;
+pub mod codes;
 mod profile;
+pub mod replay;
 
 pub use breaker::Breaker;
 pub use call::{Counter, Outcome, Outcomes, Rejected, State, Ticket};
-pub use profile::{Profile, Settings, pybreaker};
+pub use profile::{Profile, Settings, UnknownProfile, pybreaker};

@@ -5,6 +5,7 @@ use madang_settings::{Fields, Node, Problems, codes};
 use std::fmt::Debug;
 use std::time::Duration;
 
+use crate::codes::NOT_HERE;
 use crate::{Counter, Outcome, Outcomes, Rejected, State, Ticket};
 
 pub mod pybreaker;
@@ -19,6 +20,32 @@ pub enum Profile {
 impl Profile {
     /// Every profile with its name in settings and flags.
     pub const ALL: &[(&str, Self)] = &[("pybreaker", Self::Pybreaker)];
+
+    /// The profile of this name.
+    ///
+    /// # Errors
+    /// [`UnknownProfile`], with the nearest spelling.
+    pub fn find(name: &str) -> Result<Self, UnknownProfile> {
+        let found = Self::ALL.iter().find(|(known, _)| *known == name);
+        found
+            .map(|(_, profile)| *profile)
+            .ok_or_else(|| UnknownProfile { name: name.to_owned(), nearest: nearest(name, Self::names()) })
+    }
+
+    /// The names of all profiles.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        Self::ALL.iter().map(|(name, _)| *name)
+    }
+}
+
+/// A name that no profile has.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{name}` is not a profile; there are {}", Profile::names().collect::<Vec<_>>().join(", "))]
+pub struct UnknownProfile {
+    /// The name as given.
+    pub name: String,
+    /// The one that was probably meant.
+    pub nearest: Option<&'static str>,
 }
 
 /// The settings of one breaker, each under its product's property names in `snake_case`.
@@ -48,10 +75,26 @@ pub(crate) trait Machine: Debug + Send {
     fn end(&mut self, ticket: Ticket, now: Moment, outcome: Outcome, duration: Duration);
     /// Takes in that a call was not made, or that nobody will say how it went.
     fn cancel(&mut self, ticket: Ticket, now: Moment);
+    /// When its own timers next change its state, if nothing else happens.
+    fn due(&self) -> Option<Moment> {
+        None
+    }
     /// Where it stands; asking changes nothing, also where it does in the product.
     fn state(&self) -> State;
     /// Its numbers under the product's names, in a fixed order.
     fn counters(&self) -> Vec<(&'static str, Counter)>;
+}
+
+/// Refuses a setting that is an object or function of a program in the product, such as a listener.
+fn refuse(fields: &mut Fields<'_>, names: &[&'static str], problems: &mut Problems) {
+    for name in names {
+        if fields.node(name).is_some() {
+            let message = format!("`{}` is an object of a program: a settings file cannot hold one", fields.key(name));
+            fields
+                .report(&NOT_HERE, name, message, problems)
+                .hint("remove it: it does not decide when the breaker trips");
+        }
+    }
 }
 
 /// A list of error names, such as `["timeout", "ignored"]`.

@@ -12,7 +12,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use crate::client::Client;
 use crate::failure::{Exit, Failure};
 use crate::output::Show;
-use crate::{check, explain, init, logs, ps, reference, registry, route, scale, serve, up};
+use crate::{breaker, check, explain, init, logs, ps, reference, registry, route, scale, serve, up};
 
 /// The heading of the options that work with every command.
 const EVERYWHERE: &str = "With every command";
@@ -91,6 +91,9 @@ enum Command {
     /// Services and their instances: those Madang runs, and those that registered themselves
     #[command(before_help = "Example: madang registry ls", subcommand)]
     Registry(registry::Command),
+    /// Circuit breakers: what one would have done with recorded calls
+    #[command(before_help = "Example: madang breaker simulate calls.jsonl --profile pybreaker", subcommand)]
+    Breaker(breaker::Command),
     /// Says what a code or a setting means, or what became of a request that failed or was slow
     #[command(before_help = "Example: madang explain MD0104")]
     Explain {
@@ -154,6 +157,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Scale { service, instances, show } => scale::run(&client()?, &service, instances, &show),
         Command::Route(command) => route::run(&client()?, &command),
         Command::Registry(command) => registry::run(&client()?, &command),
+        Command::Breaker(command) => breaker::run(&command),
         Command::Reference { page } => reference::run(page, Cli::command()),
         Command::Explain { what, show } => explain::run(what.as_deref(), &show, client),
     }

@@ -142,6 +142,7 @@ const PARTS: &[&[&Code]] = &[
     madang_admin::codes::ALL,
     madang_registry::codes::ALL,
     madang_store::codes::ALL,
+    madang_breaker::codes::ALL,
     OURS,
 ];
 

@@ -5,6 +5,7 @@
 //! pair. Each other command is one file named after it; `ps`, `logs`, `scale`, `route` and `registry`
 //! are clients of the admin API.
 
+mod breaker;
 mod check;
 mod cli;
 mod client;

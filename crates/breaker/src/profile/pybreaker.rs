@@ -38,6 +38,10 @@ impl Settings {
         let successes = fields.integer("success_threshold", count, problems);
         settings.success_threshold = successes.unwrap_or(settings.success_threshold);
         settings.exclude = super::errors(&mut fields, "exclude", problems).unwrap_or(settings.exclude);
+        // What the caller sees and what the breaker is called decide nothing here.
+        fields.boolean("throw_new_error_on_trip", problems);
+        fields.string("name", problems);
+        super::refuse(&mut fields, &["listeners", "state_storage"], problems);
         fields.finish(problems);
         settings
     }

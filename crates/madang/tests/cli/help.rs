@@ -2,7 +2,7 @@
 
 use crate::{folder, madang};
 
-const COMMANDS: [&[&str]; 16] = [
+const COMMANDS: [&[&str]; 18] = [
     &[],
     &["init"],
     &["up"],
@@ -18,6 +18,8 @@ const COMMANDS: [&[&str]; 16] = [
     &["registry", "ls"],
     &["registry", "watch"],
     &["registry", "explain"],
+    &["breaker"],
+    &["breaker", "simulate"],
     &["explain"],
 ];
 

@@ -1,0 +1,99 @@
+//! `madang breaker simulate`: what it answers, and what it says about a trace or settings that are wrong.
+
+use crate::{folder, madang};
+
+const TRACE: &str = r#"{"t":0,"ev":"call","id":1}
+{"t":12,"ev":"end","id":1,"outcome":"fail","duration":12}
+{"t":2011,"ev":"call","id":2}
+
+{"t":2012,"ev":"call","id":3}
+{"t":2013,"ev":"end","id":2,"outcome":"ok","duration":2}
+{"t":2013,"ev":"end","id":3,"outcome":"ok","duration":1}
+"#;
+
+#[test]
+fn simulate_answers_every_call_and_tells_the_end() {
+    let dir = folder(&[("calls.jsonl", TRACE), ("breaker.toml", "fail_max = 1\nreset_timeout = \"2s\"\n")]);
+    let words = ["breaker", "simulate", "calls.jsonl", "--profile", "pybreaker", "--settings", "breaker.toml"];
+    let run = madang(dir.path(), &[&words[..], &["--json"]].concat());
+    assert_eq!((run.code, run.err.as_str()), (0, ""));
+    insta::assert_snapshot!(run.out, @r#"
+    {"t":0,"id":1,"admitted":true,"state":"closed"}
+    {"t":2011,"id":2,"admitted":false,"state":"open"}
+    {"t":2012,"id":3,"admitted":true,"state":"half_open"}
+    {"t":2013,"final":true,"state":"closed","counters":{"fail_counter":0,"success_counter":0}}
+    "#);
+    let run = madang(dir.path(), &words);
+    assert!(
+        run.out.starts_with("calls.jsonl: 3 calls in 2.01s. pybreaker opens once and rejects 1 of them.\n"),
+        "{}",
+        run.out
+    );
+}
+
+#[test]
+fn simulate_needs_no_settings() {
+    let dir = folder(&[("calls.jsonl", TRACE)]);
+    let run = madang(dir.path(), &["breaker", "simulate", "calls.jsonl", "--profile", "pybreaker"]);
+    assert!(run.code == 0 && run.out.contains("never opens and admits every call"), "{}{}", run.out, run.err);
+}
+
+#[test]
+fn what_cannot_be_simulated_is_said_with_its_place() {
+    let trace = "{\"t\":0,\"ev\":\"call\",\"id\":1}\n{\"t\":5,\"ev\":\"ends\",\"id\":1,\"outcome\":\"ok\"}\n";
+    let settings = "fail_mx = 1\nreset_timeout = 60\nexclude = [\"timeouts\"]\nlisteners = []\n";
+    let dir = folder(&[("calls.jsonl", trace), ("breaker.toml", settings)]);
+    let mut said = String::new();
+    for words in [
+        &["none.jsonl", "--profile", "pybreaker"][..],
+        &["calls.jsonl", "--profile", "pybreaker"],
+        &["calls.jsonl", "--profile", "pybreaker", "--settings", "none.toml"],
+        &["calls.jsonl", "--profile", "pybreaker", "--settings", "breaker.toml"],
+    ] {
+        let run = madang(dir.path(), &[&["breaker", "simulate"], words].concat());
+        assert_eq!((run.code, run.out.as_str()), (2, ""), "{}", run.err);
+        said += &format!("{}\n", run.err);
+    }
+    insta::assert_snapshot!(said, @r#"
+    error: there is no `none.jsonl`
+    code: MD0512 (madang explain MD0512)
+
+    error: `ev` is one of `call`, `end`, found the text `ends`
+      --> calls.jsonl:2
+    hint: did you mean `end`?
+    code: MD0802 (madang explain MD0802)
+
+    error: there is no `none.toml`
+    hint: leave `--settings` out for the product's defaults
+    code: MD0512 (madang explain MD0512)
+
+    error: `fail_mx` is not a setting
+      --> breaker.toml:1:1, fail_mx
+    hint: did you mean `fail_max`?
+    code: MD0003 (madang explain MD0003)
+
+    error: `reset_timeout` must be a duration, found the number `60`
+      --> breaker.toml:2:1, reset_timeout
+    hint: for example `reset_timeout = "60s"`
+    code: MD0004 (madang explain MD0004)
+
+    error: `timeouts` is not an error name; there are fail, timeout, ignored
+      --> breaker.toml:3:1, exclude
+    hint: did you mean `timeout`?
+    code: MD0006 (madang explain MD0006)
+
+    error: `listeners` is an object of a program: a settings file cannot hold one
+      --> breaker.toml:4:1, listeners
+    hint: remove it: it does not decide when the breaker trips
+    code: MD0803 (madang explain MD0803)
+    "#);
+}
+
+#[test]
+fn an_unknown_profile_gets_the_nearest_name() {
+    let dir = folder(&[("calls.jsonl", TRACE)]);
+    let run = madang(dir.path(), &["breaker", "simulate", "calls.jsonl", "--profile", "pybraker"]);
+    assert_eq!(run.code, 2, "{}", run.err);
+    assert!(run.err.starts_with("error: `pybraker` is not a profile; there are "), "{}", run.err);
+    assert!(run.err.contains("hint: did you mean `pybreaker`?\ncode: MD0801"), "{}", run.err);
+}
