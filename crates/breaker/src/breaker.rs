@@ -4,7 +4,7 @@ use madang_base::Moment;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::profile::{Machine, pybreaker};
+use crate::profile::{Machine, opossum, pybreaker};
 use crate::{Counter, Outcome, Rejected, Settings, State, Ticket};
 
 /// One circuit breaker.
@@ -33,6 +33,7 @@ impl Breaker {
     #[must_use]
     pub fn new(settings: Settings, now: Moment) -> Self {
         let machine: Box<dyn Machine> = match settings {
+            Settings::Opossum(settings) => Box::new(opossum::Machine::new(settings, now)),
             Settings::Pybreaker(settings) => Box::new(pybreaker::Machine::new(settings)),
         };
         Self { kind: Kind::Foreign(Mutex::new(Foreign { machine, now })) }

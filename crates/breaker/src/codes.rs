@@ -29,6 +29,5 @@ pub const NOT_HERE: Code = Code {
     id: "MD0803",
     title: "a setting that only a program can use",
     explanation: "The product takes a function or an object of the program here, such as a listener or a storage. A \
-                  settings file cannot hold one, and leaving it out changes nothing about when the breaker trips. \
-                  Remove the key.",
+                  settings file cannot hold one. Remove the key: what the product does without it is done here.",
 };

@@ -8,18 +8,21 @@ use std::time::Duration;
 use crate::codes::NOT_HERE;
 use crate::{Counter, Outcome, Outcomes, Rejected, State, Ticket};
 
+pub mod opossum;
 pub mod pybreaker;
 
 /// Whose behavior a breaker has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Profile {
+    /// Opossum 10.0.0.
+    Opossum,
     /// PyBreaker 1.4.1.
     Pybreaker,
 }
 
 impl Profile {
     /// Every profile with its name in settings and flags.
-    pub const ALL: &[(&str, Self)] = &[("pybreaker", Self::Pybreaker)];
+    pub const ALL: &[(&str, Self)] = &[("opossum", Self::Opossum), ("pybreaker", Self::Pybreaker)];
 
     /// The profile of this name.
     ///
@@ -51,6 +54,8 @@ pub struct UnknownProfile {
 /// The settings of one breaker, each under its product's property names in `snake_case`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Settings {
+    /// Opossum 10.0.0.
+    Opossum(opossum::Settings),
     /// PyBreaker 1.4.1.
     Pybreaker(pybreaker::Settings),
 }
@@ -60,6 +65,7 @@ impl Settings {
     /// is wrong goes to `problems`; a key that is not written has the product's default.
     pub fn read(profile: Profile, node: &Node, key: &str, problems: &mut Problems) -> Self {
         match profile {
+            Profile::Opossum => Self::Opossum(opossum::Settings::read(node, key, problems)),
             Profile::Pybreaker => Self::Pybreaker(pybreaker::Settings::read(node, key, problems)),
         }
     }
@@ -92,7 +98,7 @@ fn refuse(fields: &mut Fields<'_>, names: &[&'static str], problems: &mut Proble
             let message = format!("`{}` is an object of a program: a settings file cannot hold one", fields.key(name));
             fields
                 .report(&NOT_HERE, name, message, problems)
-                .hint("remove it: it does not decide when the breaker trips");
+                .hint("remove it: what the product does without one is done here");
         }
     }
 }

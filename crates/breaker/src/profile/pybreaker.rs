@@ -134,3 +134,6 @@ impl super::Machine for Machine {
         ]
     }
 }
+
+#[cfg(test)]
+mod tests;

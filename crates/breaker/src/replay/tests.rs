@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 use super::*;
-use crate::pybreaker;
+use crate::{opossum, pybreaker};
 
 fn replay(fail_max: u64, reset_timeout: Duration) -> Replay {
     Replay::new(Settings::Pybreaker(pybreaker::Settings { fail_max, reset_timeout, ..pybreaker::Settings::default() }))
@@ -92,4 +92,17 @@ fn a_call_that_was_not_let_in_never_ends_and_foreign_keys_are_left_alone() {
 fn an_end_without_a_duration_took_the_time_since_its_call() {
     let event = Event::parse(r#"{"t":30,"ev":"end","id":2,"outcome":"ok"}"#).unwrap();
     assert_eq!(event.what, What::End { outcome: Outcome::Success, duration: None });
+}
+
+#[test]
+fn a_state_that_a_timer_brought_is_noted_at_the_time_of_the_timer() {
+    let reset_timeout = Duration::from_millis(100);
+    let mut replay =
+        Replay::new(Settings::Opossum(opossum::Settings { reset_timeout, ..opossum::Settings::default() }));
+    for line in [call(0, 1), end(7, 1, "fail"), call(90_000, 2)] {
+        replay.line(&line).unwrap();
+    }
+    let turns: Vec<_> = replay.turns().map(|turn| (turn.at.as_millis(), turn.to, turn.cause)).collect();
+    let opened = (7, State::Open, Cause::End(1, Outcome::Failure));
+    assert_eq!(turns, [opened, (107, State::HalfOpen, Cause::Timer)]);
 }
