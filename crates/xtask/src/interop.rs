@@ -4,6 +4,7 @@
 //! What the clients need is pinned there and brought into `target/interop` by their own package managers, as cargo
 //! brings crates: once, and again when a pinned version or a source changes. Tests close with a line like cargo's, so that [`crate::steps`] counts them.
 
+mod breaker;
 mod console;
 mod eureka;
 mod prepare;
@@ -11,6 +12,7 @@ mod prepare;
 use anyhow::Result;
 use clap::Subcommand;
 
+pub(crate) use breaker::NEEDED as NEEDED_FOR_BREAKER;
 pub(crate) use console::NEEDED as NEEDED_FOR_CONSOLE;
 pub(crate) use eureka::NEEDED as NEEDED_FOR_EUREKA;
 
@@ -20,6 +22,8 @@ use crate::Verdict;
 pub(crate) enum Interop {
     /// Eureka clients of Python, Node and Java, and Prometheus; `--against eureka` shows that the tests themselves are right
     Eureka(eureka::Options),
+    /// Circuit breakers of Python and Node against `madang breaker simulate`, on random traces
+    Breaker(breaker::Options),
     /// The console in a real browser
     Console(console::Options),
 }
@@ -27,6 +31,7 @@ pub(crate) enum Interop {
 pub(crate) fn run(interop: &Interop) -> Result<Verdict> {
     match interop {
         Interop::Eureka(options) => eureka::run(options),
+        Interop::Breaker(options) => breaker::run(options),
         Interop::Console(options) => console::run(options),
     }
 }

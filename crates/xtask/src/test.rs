@@ -9,7 +9,7 @@ use clap::Args;
 use crate::{
     Verdict,
     bench::NEEDED_FOR_COST,
-    interop::{NEEDED_FOR_CONSOLE, NEEDED_FOR_EUREKA},
+    interop::{NEEDED_FOR_BREAKER, NEEDED_FOR_CONSOLE, NEEDED_FOR_EUREKA},
     programs::{self, Install, NODE, PYTHON, Program},
     steps::{Show, Steps},
     workspace::{self, Packages},
@@ -43,6 +43,7 @@ pub(crate) fn run(options: &Options) -> Result<Verdict> {
         let mut needed: Vec<_> = end_to_end.iter().flat_map(|(_, programs)| programs.iter().copied()).collect();
         if options.filter.is_none() {
             needed.extend(NEEDED_FOR_EUREKA);
+            needed.extend(NEEDED_FOR_BREAKER);
             needed.extend(NEEDED_FOR_CONSOLE);
             needed.extend(NEEDED_FOR_COST);
         }
@@ -71,6 +72,7 @@ pub(crate) fn run(options: &Options) -> Result<Verdict> {
     }
     if !options.quick && options.filter.is_none() {
         from_outside(&mut steps, "real Eureka clients", "eureka", NEEDED_FOR_EUREKA);
+        from_outside(&mut steps, "real circuit breakers", "breaker", NEEDED_FOR_BREAKER);
         from_outside(&mut steps, "console in a browser", "console", NEEDED_FOR_CONSOLE);
         measure_cost(&mut steps);
     }
