@@ -73,7 +73,8 @@ impl Simulate {
             timeline.step(replay.turns(), step);
             Ok(())
         })?;
-        output::print(&timeline.draw(&self.trace.display().to_string(), &self.profile, &replay))?;
+        let name = self.trace.file_name().unwrap_or(self.trace.as_os_str()).to_string_lossy();
+        output::print(&timeline.draw(&name, &self.profile, &replay))?;
         Ok(Exit::Done)
     }
 

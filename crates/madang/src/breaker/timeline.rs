@@ -115,8 +115,8 @@ impl Timeline {
     }
 
     fn rows(&self, end: Duration) -> String {
-        let mut out =
-            format!("{:<12}  {:<12}  {:>8}  {:>8}  {:>8}  BECAUSE\n", "AT", "STATE", "FOR", "ADMITTED", "REJECTED");
+        let wide = self.stretches.iter().map(|stretch| word(stretch.state).len()).max().unwrap_or_default().max(9);
+        let mut out = format!("{:<9}  {:<wide$}  {:>7}  ADMITTED  REJECTED  BECAUSE\n", "AT", "STATE", "FOR");
         let rows = self.stretches.len();
         let hidden = if rows > SHOWN.0 + SHOWN.1 { SHOWN.0..rows - SHOWN.1 } else { 0..0 };
         for (row, (stretch, to)) in self.with_ends(end).enumerate() {
@@ -129,8 +129,8 @@ impl Timeline {
             let (at, span) = (clock(stretch.from), format_duration(to.saturating_sub(stretch.from)));
             let Stretch { state, admitted, rejected, because, .. } = stretch;
             let state = word(*state);
-            let line = format!("{at:<12}  {state:<12}  {span:>8}  {admitted:>8}  {rejected:>8}  {because}");
-            let _ = writeln!(out, "{}", cut(line.trim_end()));
+            let line = format!("{at:<9}  {state:<wide$}  {span:>7}  {admitted:>8}  {rejected:>8}  {because}");
+            let _ = writeln!(out, "{}", cut(&line));
         }
         if self.more > 0 {
             let _ = writeln!(out, "… {} more changes of state: calls after them count above", self.more);
@@ -161,12 +161,12 @@ impl Timeline {
         }
         let spans: Vec<String> =
             spans.iter().map(|(state, span)| format!("{state} for {}", format_duration(*span))).collect();
-        let _ = write!(out, "\n{}; ", spans.join(", "));
-        let _ = match counted(&replay.counters()) {
-            counters if counters.is_empty() => writeln!(out, "{} at the end", word(replay.state())),
-            counters => writeln!(out, "{} at the end: {counters}", word(replay.state())),
-        };
-        out.lines().map(|line| format!("{}\n", cut(line))).collect()
+        let _ = write!(out, "\n{}\n{} at the end", spans.join(", "), word(replay.state()));
+        let counters = counted(&replay.counters());
+        if !counters.is_empty() {
+            let _ = write!(out, ": {counters}");
+        }
+        out.lines().map(wrapped).collect()
     }
 
     /// Each stretch with its end.
@@ -187,7 +187,7 @@ fn because(turn: &Turn) -> String {
         Cause::End(id, Outcome::Ignored) => format!("call {id} ended in an ignored error"),
     };
     match counted(&turn.counters) {
-        counters if counters.is_empty() => cause,
+        counters if counters.is_empty() || turn.cause == Cause::Timer => cause,
         counters => format!("{cause}: {counters}"),
     }
 }
@@ -235,6 +235,22 @@ fn clock(at: Duration) -> String {
 
 fn count(number: u64, one: &str) -> String {
     format!("{number} {one}{}", if number == 1 { "" } else { "s" })
+}
+
+/// A line of parts as several, none wider than all else.
+fn wrapped(line: &str) -> String {
+    let mut out = String::new();
+    let mut column = 0;
+    for part in line.split_inclusive(", ") {
+        let width = part.chars().count();
+        if column > 0 && column + width > WIDTH {
+            out.push_str("\n    ");
+            column = 4;
+        }
+        out.push_str(part);
+        column += width;
+    }
+    out.split('\n').map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
 /// A line that fits.

@@ -31,6 +31,33 @@ fn simulate_answers_every_call_and_tells_the_end() {
     );
 }
 
+/// The first block of this language on the page about breakers.
+fn block(language: &str) -> &'static str {
+    let page = include_str!("../../../../docs/breakers.md");
+    let start = format!("```{language}\n");
+    page.split_once(&start).and_then(|(_, rest)| rest.split_once("```")).expect("the page has this block").0
+}
+
+#[test]
+fn the_example_of_the_page_is_what_happens() {
+    let dir = folder(&[("calls.jsonl", block("jsonl")), ("breaker.toml", block("toml"))]);
+    let mut expected = block("console").to_owned();
+    for flags in [&[][..], &["--json"]] {
+        let words = ["breaker", "simulate", "calls.jsonl", "--profile", "pybreaker", "--settings", "breaker.toml"];
+        let words = [&words[..], flags].concat();
+        let run = madang(dir.path(), &words);
+        let shown = format!("$ madang {}\n", words.join(" "));
+        let (before, after) = expected.split_once(&shown).expect("the page shows this command");
+        let told = after.split("\n$ ").next().unwrap_or_default().trim();
+        let is_told = |out: &str| match told.split_once("…\n") {
+            Some((first, last)) => out.starts_with(first) && out.ends_with(last),
+            None => out == told,
+        };
+        assert!(is_told(run.out.trim()), "the page says\n{told}\nand `madang {}`\n{}", words.join(" "), run.out);
+        expected = format!("{before}{after}");
+    }
+}
+
 #[test]
 fn simulate_needs_no_settings() {
     let dir = folder(&[("calls.jsonl", TRACE)]);
@@ -84,7 +111,7 @@ fn what_cannot_be_simulated_is_said_with_its_place() {
 
     error: `listeners` is an object of a program: a settings file cannot hold one
       --> breaker.toml:4:1, listeners
-    hint: remove it: it does not decide when the breaker trips
+    hint: remove it: what the product does without one is done here
     code: MD0803 (madang explain MD0803)
     "#);
 }

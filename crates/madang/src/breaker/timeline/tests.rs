@@ -42,16 +42,17 @@ fn the_verdict_comes_first_then_every_change_with_its_reason() {
     0s |----------------------###################~##################~-----------| 8.01s
         - closed   # open   ~ half-open
 
-    AT            STATE              FOR  ADMITTED  REJECTED  BECAUSE
-    0:00.000      closed           2.51s         4         0  start
-    0:02.510      open             2.09s         0         1  call 3 timed out: fail_counter 2
-    0:04.600      half-open         10ms         1         0  call 5 is let in to try: fail_counter 2
-    0:04.610      open             2.09s         0         1  call 5 failed: fail_counter 3
-    0:06.700      half-open         10ms         1         0  call 7 is let in to try: fail_counter 3
-    0:06.710      closed            1.3s         1         0  call 7 succeeded
+    AT         STATE          FOR  ADMITTED  REJECTED  BECAUSE
+    0:00.000   closed       2.51s         4         0  start
+    0:02.510   open         2.09s         0         1  call 3 timed out: fail_counter 2
+    0:04.600   half-open     10ms         1         0  call 5 is let in to try: fail_counter 2
+    0:04.610   open         2.09s         0         1  call 5 failed: fail_counter 3
+    0:06.700   half-open     10ms         1         0  call 7 is let in to try: fail_counter 3
+    0:06.710   closed        1.3s         1         0  call 7 succeeded
 
     7 admitted, 2 rejected of 9 calls; ended: 2 ok, 2 fail, 1 timeout, 1 ignored; 1 never ended
-    closed for 3.81s, open for 4.18s, half-open for 20ms; closed at the end: fail_counter 1
+    closed for 3.81s, open for 4.18s, half-open for 20ms
+    closed at the end: fail_counter 1
     ");
 }
 
@@ -63,11 +64,12 @@ fn a_breaker_that_never_trips_is_said_in_one_line() {
     0s |------------------------------------------------------------------------| 1.03h
         - closed   # open   ~ half-open
 
-    AT            STATE              FOR  ADMITTED  REJECTED  BECAUSE
-    0:00.000      closed           1.03h         2         0  start
+    AT         STATE          FOR  ADMITTED  REJECTED  BECAUSE
+    0:00.000   closed       1.03h         2         0  start
 
     2 admitted, 0 rejected of 2 calls; ended: 1 ok, 1 fail, 0 timeout, 0 ignored
-    closed for 1.03h; closed at the end: fail_counter 1
+    closed for 1.03h
+    closed at the end: fail_counter 1
     ");
     assert!(drawn(&[], settings()).starts_with("calls.jsonl: 0 calls in 0s. pybreaker never opens"));
 }
@@ -79,6 +81,14 @@ fn no_line_is_wider_than_the_screen_and_many_rows_are_cut() {
     let drawn = drawn(&calls, settings);
     assert!(drawn.lines().all(|line| line.chars().count() <= WIDTH), "{drawn}");
     assert!(drawn.lines().count() < 70 && drawn.contains("more rows; `--json`"), "{drawn}");
+}
+
+#[test]
+fn a_long_line_goes_on_below() {
+    let long = (0..30).map(|number| format!("counter {number}")).collect::<Vec<_>>().join(", ");
+    let wrapped = wrapped(&long);
+    assert!(wrapped.lines().count() == 4 && wrapped.lines().all(|line| line.len() <= WIDTH), "{wrapped}");
+    assert_eq!(wrapped.split_whitespace().collect::<Vec<_>>(), long.split_whitespace().collect::<Vec<_>>());
 }
 
 #[test]
