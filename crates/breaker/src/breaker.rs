@@ -4,7 +4,7 @@ use madang_base::Moment;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::profile::{Machine, opossum, pybreaker};
+use crate::profile::{Machine, hystrix, opossum, pybreaker, resilience4j};
 use crate::{Counter, Outcome, Rejected, Settings, State, Ticket};
 
 /// One circuit breaker.
@@ -35,6 +35,9 @@ impl Breaker {
         let machine: Box<dyn Machine> = match settings {
             Settings::Opossum(settings) => Box::new(opossum::Machine::new(settings, now)),
             Settings::Pybreaker(settings) => Box::new(pybreaker::Machine::new(settings)),
+            Settings::Resilience4j(settings) => Box::new(resilience4j::Machine::new(settings, now)),
+            Settings::Hystrix(settings) => Box::new(hystrix::Machine::new(settings, now)),
+            Settings::HystrixMaster(settings) => Box::new(hystrix::master::Machine::new(settings, now)),
         };
         Self { kind: Kind::Foreign(Mutex::new(Foreign { machine, now })) }
     }

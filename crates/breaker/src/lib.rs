@@ -29,4 +29,4 @@ pub mod replay;
 
 pub use breaker::Breaker;
 pub use call::{Counter, Outcome, Outcomes, Rejected, State, Ticket};
-pub use profile::{Profile, Settings, UnknownProfile, opossum, pybreaker};
+pub use profile::{Profile, Settings, UnknownProfile, hystrix, opossum, pybreaker, resilience4j};

@@ -8,8 +8,11 @@ use std::time::Duration;
 use crate::codes::NOT_HERE;
 use crate::{Counter, Outcome, Outcomes, Rejected, State, Ticket};
 
+pub mod hystrix;
 pub mod opossum;
 pub mod pybreaker;
+pub mod resilience4j;
+mod rolling;
 
 /// Whose behavior a breaker has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -18,11 +21,23 @@ pub enum Profile {
     Opossum,
     /// PyBreaker 1.4.1.
     Pybreaker,
+    /// resilience4j 2.4.0.
+    Resilience4j,
+    /// Hystrix 1.5.18, which people run.
+    Hystrix,
+    /// Hystrix 1.5.12 and its git master, which know a half-open circuit.
+    HystrixMaster,
 }
 
 impl Profile {
     /// Every profile with its name in settings and flags.
-    pub const ALL: &[(&str, Self)] = &[("opossum", Self::Opossum), ("pybreaker", Self::Pybreaker)];
+    pub const ALL: &[(&str, Self)] = &[
+        ("opossum", Self::Opossum),
+        ("pybreaker", Self::Pybreaker),
+        ("resilience4j", Self::Resilience4j),
+        ("hystrix", Self::Hystrix),
+        ("hystrix-master", Self::HystrixMaster),
+    ];
 
     /// The profile of this name.
     ///
@@ -58,6 +73,12 @@ pub enum Settings {
     Opossum(opossum::Settings),
     /// PyBreaker 1.4.1.
     Pybreaker(pybreaker::Settings),
+    /// resilience4j 2.4.0.
+    Resilience4j(resilience4j::Settings),
+    /// Hystrix 1.5.18.
+    Hystrix(hystrix::Settings),
+    /// Hystrix 1.5.12 and its git master.
+    HystrixMaster(hystrix::Settings),
 }
 
 impl Settings {
@@ -67,6 +88,9 @@ impl Settings {
         match profile {
             Profile::Opossum => Self::Opossum(opossum::Settings::read(node, key, problems)),
             Profile::Pybreaker => Self::Pybreaker(pybreaker::Settings::read(node, key, problems)),
+            Profile::Resilience4j => Self::Resilience4j(resilience4j::Settings::read(node, key, problems)),
+            Profile::Hystrix => Self::Hystrix(hystrix::Settings::read(node, key, problems)),
+            Profile::HystrixMaster => Self::HystrixMaster(hystrix::Settings::read(node, key, problems)),
         }
     }
 }
