@@ -18,15 +18,38 @@
 //! assert_eq!(breaker.enter(broken).unwrap_err().retry_after, Some(Duration::from_secs(60)));
 //! ```
 //!
+//! Whoever can hold a guard takes a [`Permit`], which gives its place back when it is dropped:
+//!
+//! ```
+//! use madang_base::Moment;
+//! use madang_breaker::{Breaker, Settings, State, madang};
+//! use std::time::Duration;
+//!
+//! let settings = madang::Settings { consecutive_failures: Some(2), ..madang::Settings::default() };
+//! let breaker = Breaker::new(Settings::Madang(settings), Moment::default());
+//! let now = Moment::default() + Duration::from_secs(7);
+//! for _ in 0..2 {
+//!     breaker.acquire(now).unwrap().fail(now);
+//! }
+//! assert_eq!(breaker.state(now), State::Open);
+//! assert!(breaker.explain(now).to_string().starts_with("open for"));
+//! ```
+//!
 //! Reading order: `call` (what a breaker is told and answers), `profile` (which product it follows, and its settings),
-//! `breaker` (the type callers hold), then one module per profile; `replay` runs recorded calls through a breaker.
+//! `breaker` and `permit` (the types callers hold), `explain`, then one module per profile; `replay` runs recorded calls
+//! through a breaker.
 
 mod breaker;
 mod call;
 pub mod codes;
+mod explain;
+mod permit;
 mod profile;
 pub mod replay;
+mod sync;
 
-pub use breaker::Breaker;
-pub use call::{Counter, Outcome, Outcomes, Rejected, State, Ticket};
-pub use profile::{Profile, Settings, UnknownProfile, hystrix, opossum, pybreaker, resilience4j};
+pub use breaker::{Breaker, OtherBreaker};
+pub use call::{Counter, Counts, Mode, Outcome, Outcomes, Reason, Rejected, State, Ticket, Transition};
+pub use explain::{Details, Explanation, Opened, Phase, Verdict};
+pub use permit::Permit;
+pub use profile::{Profile, Settings, UnknownProfile, hystrix, madang, opossum, pybreaker, resilience4j};

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::codes::NOT_HERE;
 use crate::{Counter, Outcome, Outcomes, Rejected, State, Ticket};
 
+pub mod madang;
 pub mod hystrix;
 pub mod opossum;
 pub mod pybreaker;
@@ -17,6 +18,8 @@ mod rolling;
 /// Whose behavior a breaker has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Profile {
+    /// The good one.
+    Madang,
     /// Opossum 10.0.0.
     Opossum,
     /// PyBreaker 1.4.1.
@@ -32,6 +35,7 @@ pub enum Profile {
 impl Profile {
     /// Every profile with its name in settings and flags.
     pub const ALL: &[(&str, Self)] = &[
+        ("madang", Self::Madang),
         ("opossum", Self::Opossum),
         ("pybreaker", Self::Pybreaker),
         ("resilience4j", Self::Resilience4j),
@@ -69,6 +73,8 @@ pub struct UnknownProfile {
 /// The settings of one breaker, each under its product's property names in `snake_case`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Settings {
+    /// The good one.
+    Madang(madang::Settings),
     /// Opossum 10.0.0.
     Opossum(opossum::Settings),
     /// PyBreaker 1.4.1.
@@ -86,6 +92,7 @@ impl Settings {
     /// is wrong goes to `problems`; a key that is not written has the product's default.
     pub fn read(profile: Profile, node: &Node, key: &str, problems: &mut Problems) -> Self {
         match profile {
+            Profile::Madang => Self::Madang(madang::Settings::read(node, key, problems)),
             Profile::Opossum => Self::Opossum(opossum::Settings::read(node, key, problems)),
             Profile::Pybreaker => Self::Pybreaker(pybreaker::Settings::read(node, key, problems)),
             Profile::Resilience4j => Self::Resilience4j(resilience4j::Settings::read(node, key, problems)),
