@@ -36,13 +36,16 @@
 //! ```
 //!
 //! Reading order: `call` (what a breaker is told and answers), `profile` (which product it follows, and its settings),
-//! `breaker` and `permit` (the types callers hold), `explain`, then one module per profile; `replay` runs recorded calls
-//! through a breaker.
+//! `breaker` and `permit` (the types callers hold), `keyed` (one breaker for each of many keys), `explain`, then one module
+//! per profile; `replay` runs recorded calls through a breaker, and `overload` is what else keeps a caller from asking for
+//! too much.
 
 mod breaker;
 mod call;
 pub mod codes;
 mod explain;
+mod keyed;
+pub mod overload;
 mod permit;
 mod profile;
 pub mod replay;
@@ -51,5 +54,6 @@ mod sync;
 pub use breaker::{Breaker, OtherBreaker};
 pub use call::{Counter, Counts, Mode, Outcome, Outcomes, Reason, Rejected, State, Ticket, Transition};
 pub use explain::{Details, Explanation, Opened, Phase, Verdict};
+pub use keyed::Keyed;
 pub use permit::Permit;
 pub use profile::{Profile, Settings, UnknownProfile, hystrix, madang, opossum, pybreaker, resilience4j};

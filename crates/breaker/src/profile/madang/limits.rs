@@ -58,15 +58,15 @@ pub(super) struct Rates {
 }
 
 impl Rates {
-    /// Whether so many of `calls` are too many.
+    /// Whether so many of `calls`, at least one, are too many.
     #[inline]
     pub(super) const fn too_many_failed(self, failures: u64, calls: u64) -> bool {
-        failures > 0 && failures * WHOLE >= self.failure * calls
+        failures * WHOLE >= self.failure * calls
     }
 
     #[inline]
     pub(super) const fn too_many_slow(self, slow: u64, calls: u64) -> bool {
-        slow > 0 && slow * WHOLE >= self.slow * calls
+        slow * WHOLE >= self.slow * calls
     }
 
     /// Of failures and of slow calls.
@@ -76,7 +76,7 @@ impl Rates {
 
     #[inline]
     pub(super) const fn broken_by(self, counts: Counts) -> bool {
-        self.too_many_failed(counts.failures, counts.calls) || self.too_many_slow(counts.slow, counts.calls)
+        self.too_many_failed(counts.failures, counts.calls) | self.too_many_slow(counts.slow, counts.calls)
     }
 }
 
