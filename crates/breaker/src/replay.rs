@@ -29,7 +29,9 @@ pub struct Replay {
     /// Milliseconds of the latest event.
     t: u64,
     state: State,
+    /// Since they were asked for last: some for each line.
     turns: Vec<Turn>,
+    limit: usize,
 }
 
 /// What became of a call so far.
@@ -94,7 +96,7 @@ impl Replay {
     pub fn new(settings: Settings) -> Self {
         let breaker = Breaker::new(settings, Moment::default());
         let state = breaker.state(Moment::default());
-        Self { breaker, calls: HashMap::new(), lines: 0, t: 0, state, turns: Vec::new() }
+        Self { breaker, calls: HashMap::new(), lines: 0, t: 0, state, turns: Vec::new(), limit: MAX_CALLS }
     }
 
     /// Takes in the next line.
@@ -103,6 +105,8 @@ impl Replay {
     /// [`Malformed`] when it is not an event or cannot come after the lines before it. The replay ends there.
     pub fn line(&mut self, text: &str) -> Result<Step, Malformed> {
         self.lines += 1;
+        // Some editors write a byte order mark first.
+        let text = if self.lines == 1 { text.trim_start_matches('\u{feff}') } else { text };
         if text.trim().is_empty() {
             return Ok(Step::Nothing);
         }
@@ -161,8 +165,8 @@ impl Replay {
             let line = self.calls.get(&id).map_or(0, Call::line);
             return Err(Malformed::new(format!("call {id} is there already, in line {line}"), hint));
         };
-        if calls >= MAX_CALLS {
-            return Err(Malformed::new(format!("a trace has at most {MAX_CALLS} calls"), "cut it into parts"));
+        if calls >= self.limit {
+            return Err(Malformed::new(format!("a trace has at most {} calls", self.limit), "cut it into parts"));
         }
         let line = self.lines;
         let (call, admitted) = match self.breaker.enter(now) {

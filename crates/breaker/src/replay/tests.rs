@@ -106,3 +106,35 @@ fn a_state_that_a_timer_brought_is_noted_at_the_time_of_the_timer() {
     let opened = (7, State::Open, Cause::End(1, Outcome::Failure));
     assert_eq!(turns, [opened, (107, State::HalfOpen, Cause::Timer)]);
 }
+
+#[test]
+fn a_trace_that_is_too_long_is_refused() {
+    let mut replay = replay(1, Duration::from_secs(1));
+    replay.limit = 2;
+    replay.line(&format!("\u{feff}{}\r\n", call(0, 1))).unwrap();
+    replay.line(&call(0, 2)).unwrap();
+    assert_eq!(replay.line(&call(0, 3)).unwrap_err().message, "a trace has at most 2 calls");
+}
+
+proptest::proptest! {
+    /// Lines that nearly are events reach the deepest.
+    #[test]
+    fn no_line_breaks_it_off(
+        at in 0..60_usize,
+        with in "[\\x00-\\x7f\u{e9}\u{feff}]{0,3}",
+        text in ".{0,80}",
+        id in proptest::prelude::any::<u64>(),
+        t in proptest::prelude::any::<u64>(),
+    ) {
+        let mut replay = replay(1, Duration::from_secs(1));
+        let (call, end) = (call(t, id), end(t, id, "fail"));
+        for good in [&call, &end] {
+            let mut broken = good.clone();
+            broken.replace_range(at.min(good.len())..(at + 1).min(good.len()), &with);
+            let _ = replay.line(&broken);
+            let _ = replay.line(good);
+        }
+        let _ = replay.line(&text);
+        let _ = replay.counters();
+    }
+}

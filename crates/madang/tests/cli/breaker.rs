@@ -117,6 +117,19 @@ fn what_cannot_be_simulated_is_said_with_its_place() {
 }
 
 #[test]
+fn a_line_without_an_end_is_not_read_to_the_end() {
+    let dir = folder(&[("calls.jsonl", &"{".repeat(70_000)), ("image.jsonl", "\u{0}\u{1}")]);
+    let run = madang(dir.path(), &["breaker", "simulate", "calls.jsonl", "--profile", "pybreaker"]);
+    assert!(
+        run.code == 2 && run.err.starts_with("error: this line is longer than 64 KiB\n  --> calls.jsonl:1"),
+        "{}",
+        run.err
+    );
+    let run = madang(dir.path(), &["breaker", "simulate", "image.jsonl", "--profile", "pybreaker", "--json"]);
+    assert!(run.code == 2 && run.err.starts_with("error: not JSON at column 1\n"), "{}", run.err);
+}
+
+#[test]
 fn an_unknown_profile_gets_the_nearest_name() {
     let dir = folder(&[("calls.jsonl", TRACE)]);
     let run = madang(dir.path(), &["breaker", "simulate", "calls.jsonl", "--profile", "pybraker"]);

@@ -84,6 +84,18 @@ fn no_line_is_wider_than_the_screen_and_many_rows_are_cut() {
 }
 
 #[test]
+fn changes_past_the_last_that_is_kept_are_counted() {
+    let calls: Vec<_> = (0..12_000).map(|n| (n * 20, if n % 2 == 0 { "fail" } else { "ok" })).collect();
+    let settings = pybreaker::Settings { fail_max: 1, reset_timeout: Duration::ZERO, ..settings() };
+    let drawn = drawn(&calls, settings);
+    assert!(drawn.contains("\n… 8001 more changes of state: calls after them count above\n"), "{drawn}");
+    assert!(
+        drawn.contains("opens 6000 times") && drawn.contains("\n12000 admitted, 0 rejected of 12000 calls;"),
+        "{drawn}"
+    );
+}
+
+#[test]
 fn a_long_line_goes_on_below() {
     let long = (0..30).map(|number| format!("counter {number}")).collect::<Vec<_>>().join(", ");
     let wrapped = wrapped(&long);
