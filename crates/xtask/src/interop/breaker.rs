@@ -60,7 +60,10 @@ pub(crate) fn run(options: &Options) -> Result<Verdict> {
     ensure!(missing.is_empty(), "{}", programs::reason(&missing));
 
     let chosen: Vec<&Library> = LIBRARIES.iter().filter(|library| options.chose(library)).collect();
-    ensure!(!chosen.is_empty(), "no such library; there are {}", LIBRARIES.map(|library| library.profile).join(", "));
+    for name in &options.libraries {
+        let names: Vec<_> = LIBRARIES.iter().map(|library| library.profile).collect();
+        ensure!(names.contains(&name.as_str()), "`{name}` is not a library; there are {}", names.join(", "));
+    }
     for made in chosen.iter().flat_map(|library| (library.made)()) {
         made.bring()?;
     }

@@ -24,7 +24,7 @@ pub(super) struct Library {
     pub(super) draw: fn(&mut Random) -> Drawn,
 }
 
-pub(super) const LIBRARIES: [Library; 2] = [
+pub(super) const LIBRARIES: &[Library] = &[
     Library {
         profile: "pybreaker",
         version: "PyBreaker 1.4.1",
