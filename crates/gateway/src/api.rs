@@ -60,6 +60,20 @@ pub struct RouteView {
     pub known: usize,
     /// File and line; empty when it stands in none.
     pub origin: String,
+    /// Its circuit breaker, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<BreakerView>,
+}
+
+/// A route's circuit breaker as the API shows it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct BreakerView {
+    /// `closed`, `open`, `half_open`, `forced_open`, `forced_closed`, `disabled` or `metrics_only`.
+    pub state: String,
+    /// Requests it refused since the start.
+    pub refused: u64,
+    /// Requests the fallback answered since the start.
+    pub fallbacks: u64,
 }
 
 /// What one route says to a request.
@@ -109,6 +123,10 @@ impl From<&Route> for RouteView {
             ready: endpoints.as_ref().map_or(0, |endpoints| endpoints.ready()),
             known: endpoints.as_ref().map_or(0, |endpoints| endpoints.endpoints().len()),
             origin: route.origin.as_ref().map_or_else(String::new, ToString::to_string),
+            breaker: route.breaker.as_ref().map(|breaker| {
+                let (refused, fallbacks) = breaker.totals();
+                BreakerView { state: breaker.state().name().to_owned(), refused, fallbacks }
+            }),
         }
     }
 }

@@ -4,7 +4,7 @@ use madang_base::Code;
 
 /// All of them.
 pub const ALL: &[&Code] =
-    &[&BAD_TARGET, &UNKNOWN_SERVICE, &BAD_FILTER, &BAD_HEADER, &DUPLICATE_ROUTE, &BAD_NETWORK, &NOT_KEPT];
+    &[&BAD_TARGET, &UNKNOWN_SERVICE, &BAD_FILTER, &BAD_HEADER, &DUPLICATE_ROUTE, &BAD_NETWORK, &NOT_KEPT, &BAD_BREAKER];
 
 /// A route's `to` is neither a service nor a URL.
 pub const BAD_TARGET: Code = Code {
@@ -66,4 +66,13 @@ pub const NOT_KEPT: Code = Code {
                   a request that went well, one that newer ones pushed out and one from before the last start cannot \
                   be explained. `gateway.requests.slow` says what is slow. The id of a request is in the header \
                   `X-Request-Id` of its answer.",
+};
+
+/// A route's breaker is not understood.
+pub const BAD_BREAKER: Code = Code {
+    id: "MD0308",
+    title: "circuit breaker not understood",
+    explanation: "`policy.breaker` is a table: `{ on = [500, 503], fallback = \"service://archive\" }`. Its other keys \
+                  are those of Madang's breaker, or one table named after the product it is to behave as, with that \
+                  product's own property names. A fallback is a target or an answer: `{ status = 200, body = \"[]\" }`.",
 };

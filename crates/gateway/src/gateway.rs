@@ -33,7 +33,7 @@ pub struct Listeners {
 }
 
 /// Settings that were compiled and can no longer fail.
-pub struct Prepared(Arc<Snapshot>);
+pub struct Prepared(Box<Snapshot>);
 
 /// Why the gateway does not start.
 #[derive(Debug, thiserror::Error)]
@@ -118,7 +118,7 @@ impl Prepared {
     /// Compiles checked settings. `services` can be called by name through the egress listener.
     #[must_use]
     pub fn new(settings: &Settings, services: &BTreeSet<Name>, directory: &Directory) -> Self {
-        Self(Arc::new(Snapshot::new(settings, services, directory)))
+        Self(Box::new(Snapshot::new(settings, services, directory)))
     }
 }
 
@@ -135,7 +135,7 @@ impl Gateway {
     ) -> Result<Self, StartError> {
         let count = bound.workers.len();
         let shared = Arc::new(Shared {
-            current: ArcSwap::new(prepared.0),
+            current: ArcSwap::from(Arc::from(prepared.0)),
             phase: watch::Sender::new(Phase::Serving),
             access_log: access_log::Writer::open(&settings.access_log).map_err(StartError::AccessLog)?,
             connections_per_worker: settings.limits.connections.div_ceil(count.max(1)),
@@ -182,7 +182,9 @@ impl Gateway {
 
     /// From the next request on, `prepared` is what counts. Requests in progress end as they began.
     pub fn commit(&self, prepared: Prepared) {
-        self.shared.current.store(prepared.0);
+        let Prepared(mut snapshot) = prepared;
+        snapshot.follow(&self.shared.current.load());
+        self.shared.current.store(Arc::from(snapshot));
     }
 
     /// Stops taking connections, lets requests end for up to `grace`, then cuts what is left. Idle connections are
@@ -205,6 +207,7 @@ impl Gateway {
     /// Writes the gateway's metrics.
     pub fn write_metrics(&self, out: &mut Exposition) {
         metrics::write(&self.workers, out);
+        metrics::write_breakers(self.shared.current.load().routes(Side::Edge), out);
         out.counter(
             "madang_gateway_kept_requests_total",
             "Requests that failed or were slow, kept for a while to be explained.",

@@ -52,6 +52,8 @@ pub(crate) enum Outcome {
     Answered,
     /// Its answer has a status that the route tries again.
     Retried,
+    /// Its answer has a status that counts as a failure, and the fallback answers instead.
+    Replaced,
     /// No connection.
     ConnectFailed,
     /// A kept connection that the service had closed; nothing of the request was taken.
@@ -74,6 +76,7 @@ impl Outcome {
         match self {
             Self::Answered => "answered",
             Self::Retried => "retried",
+            Self::Replaced => "replaced",
             Self::ConnectFailed => "connect_failed",
             Self::Stale => "stale",
             Self::NoAnswer => "no_answer",

@@ -29,6 +29,7 @@
 
 mod access_log;
 pub mod api;
+mod breaker;
 mod call;
 pub mod codes;
 mod downstream;
@@ -51,6 +52,7 @@ mod timer;
 mod traffic;
 mod worker;
 
+pub use breaker::BreakerSettings;
 pub use forward::Trusted;
 pub use gateway::{Bound, Gateway, Listeners, Prepared, StartError};
 pub use settings::{AccessLog, KEYS, KeptRequests, Limits, Policy, Retry, RouteSettings, Settings, Timeouts, To};

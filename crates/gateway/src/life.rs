@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use madang_balance::EndpointId;
 use madang_base::Moment;
-use madang_upstream::{AcquireError, Freshness, Missed};
+use madang_upstream::{AcquireError, Freshness, Missed, Watch};
 
+use crate::breaker::{self, Breaker, Fallback};
 use crate::call::{Call, CallFault};
 use crate::downstream::{After, Downstream};
 use crate::exchange::{Body, Exchange};
@@ -20,6 +21,7 @@ use crate::journal::{Answer, Outcome};
 use crate::kept::Why;
 use crate::pump::{Fault, Pump};
 use crate::reply::Reply;
+use crate::settings::Policy;
 use crate::snapshot::{Route, Side, View};
 use crate::timer::Timer;
 use crate::worker::Worker;
@@ -112,7 +114,14 @@ pub(crate) async fn live(
     }
 
     // 3. Call the service, elsewhere again as long as that is safe, until there is an answer to give.
-    let mut call = match call(worker, view, route, downstream, exchange, &mut pump, timer, deadline, &mut end).await {
+    let aim = Aim { target: route.target.as_ref(), name: route.target_name(), policy: &route.policy, deadline };
+    let called = match &route.breaker {
+        None => call(worker, view, &aim, downstream, exchange, &mut pump, timer, &mut end).await,
+        Some(breaker) => {
+            guarded(worker, view, route, breaker, &aim, downstream, exchange, &mut pump, timer, &mut end).await
+        }
+    };
+    let mut call = match called {
         Ok(call) => call,
         Err(stop) => {
             exchange.taken = pump.taken;
@@ -239,7 +248,7 @@ async fn filter_request(
                     .await;
                     match collected {
                         Some(Ok(())) => exchange.request.body = Body::Buffered(body),
-                        Some(Err(fault)) => return Err(stop(fault, route)),
+                        Some(Err(fault)) => return Err(stop(fault, route.target_name())),
                         None => return Err(Stop::Reply(slow_client())),
                     }
                     flow = filter.request(exchange);
@@ -255,7 +264,9 @@ async fn filter_request(
                         if downstream.poll_gone(cx).is_ready() {
                             return Poll::Ready(Err(Stop::ClientGone));
                         }
-                        timer.poll(cx, deadline).map(|()| Err(Stop::Reply(timed_out(route))))
+                        timer
+                            .poll(cx, deadline)
+                            .map(|()| Err(Stop::Reply(timed_out(route.target_name(), route.policy.timeout))))
                     })
                     .await?;
                     flow = resume(exchange);
@@ -269,6 +280,82 @@ async fn filter_request(
     Ok(())
 }
 
+/// What is called, and how.
+struct Aim<'a> {
+    /// `None` when nobody is there to be called.
+    target: Option<&'a Watch>,
+    /// Whom that is, for messages.
+    name: &'a str,
+    policy: &'a Policy,
+    deadline: Moment,
+}
+
+/// [`call`], if the route's breaker lets it; what it refuses and what failed goes to the fallback.
+///
+/// Cancel-safe: dropped, it gives the breaker's place back.
+#[allow(clippy::too_many_arguments)] // the steps of one function, split to be read
+async fn guarded(
+    worker: &Worker,
+    view: &View,
+    route: &Route,
+    breaker: &Breaker,
+    aim: &Aim<'_>,
+    downstream: &mut Downstream,
+    exchange: &mut Exchange,
+    pump: &mut Pump,
+    timer: &mut Timer,
+    end: &mut End,
+) -> Result<Call, Stop> {
+    let failed = match breaker.enter() {
+        Err(rejected) => breaker::refused(&route.id, rejected),
+        Ok(entered) => match call(worker, view, aim, downstream, exchange, pump, timer, end).await {
+            Ok(call) => {
+                let status = exchange.response.head.status;
+                if !breaker.fails(status) {
+                    entered.end(breaker::Outcome::Success);
+                    return Ok(call);
+                }
+                entered.end(breaker::Outcome::Failure);
+                match &breaker.fallback {
+                    None => return Ok(call),
+                    // The request cannot be sent again: its own answer is the best there is.
+                    Some(Fallback::Target { .. }) if pump.held().is_none() => return Ok(call),
+                    Some(_) => {}
+                }
+                let answer = Some(Answer { status, at: madang_runtime::now() });
+                exchange.journal.called(call.attempt(), madang_runtime::now(), Outcome::Replaced, answer);
+                call.fail();
+                Reply::new(status, "upstream_failed", format!("`{}` answered {status}", aim.name))
+            }
+            Err(Stop::ClientGone) => return Err(Stop::ClientGone),
+            Err(Stop::Reply(reply)) => {
+                entered.end(breaker::outcome(reply.status));
+                if reply.status < 500 {
+                    return Err(Stop::Reply(reply));
+                }
+                reply
+            }
+        },
+    };
+    match &breaker.fallback {
+        None => Err(Stop::Reply(failed)),
+        Some(Fallback::Target { .. }) if pump.held().is_none() => Err(Stop::Reply(failed)),
+        Some(fallback) => {
+            breaker.falls_back();
+            exchange.journal.told(failed.detail());
+            match fallback {
+                Fallback::Answer(answer) => Err(Stop::Reply(answer.reply())),
+                Fallback::Target { watch, to } => {
+                    end.reason = Some("fallback");
+                    let deadline = madang_runtime::now() + aim.policy.timeout;
+                    let aim = Aim { target: Some(watch), name: to, policy: aim.policy, deadline };
+                    call(worker, view, &aim, downstream, exchange, pump, timer, end).await
+                }
+            }
+        }
+    }
+}
+
 /// Calls until an answer's head is in the exchange.
 ///
 /// *Replay* is automatic: a call of which no byte was taken goes to another endpoint whatever its method; one that
@@ -278,15 +365,15 @@ async fn filter_request(
 async fn call(
     worker: &Worker,
     view: &View,
-    route: &Route,
+    aim: &Aim<'_>,
     downstream: &mut Downstream,
     exchange: &mut Exchange,
     pump: &mut Pump,
     timer: &mut Timer,
-    deadline: Moment,
     end: &mut End,
 ) -> Result<Call, Stop> {
-    let Some(target) = &route.target else {
+    let &Aim { policy, deadline, .. } = aim;
+    let Some(target) = aim.target else {
         return Err(Stop::Reply(Reply::new(
             500,
             "no_target",
@@ -295,7 +382,7 @@ async fn call(
     };
     let mut tried: Vec<EndpointId> = Vec::new();
     let mut replays_left = 1;
-    let mut retries_left = route.policy.retry.attempts;
+    let mut retries_left = policy.retry.attempts;
     loop {
         // A connection that its peer closed a moment ago would swallow a request that must not be sent twice.
         let freshness = if exchange.request.is_idempotent() { Freshness::Known } else { Freshness::Asked };
@@ -303,7 +390,7 @@ async fn call(
         let missed = |missed: Missed<'_>| {
             journal.missed(missed.endpoint, missed.started, missed.ended, missed.error.failure.to_string());
         };
-        let attempt = worker.upstream.acquire(target, &route.policy.balance, freshness, &mut tried, deadline, missed);
+        let attempt = worker.upstream.acquire(target, &policy.balance, freshness, &mut tried, deadline, missed);
         let attempt = match attempt.await {
             Ok(attempt) => attempt,
             Err(error) => return Err(Stop::Reply(unreachable(&error))),
@@ -327,7 +414,7 @@ async fn call(
         let replayable = pump.held().is_some();
         match outcome {
             Some(Ok(())) => {
-                let retry = &route.policy.retry;
+                let retry = &policy.retry;
                 let wanted = retries_left > 0
                     && replayable
                     && retry.covers(exchange.request.method(), exchange.response.head.status);
@@ -355,7 +442,7 @@ async fn call(
                 let safe = untouched || (exchange.request.is_idempotent() && !call.answering);
                 if !(safe && replayable && (untouched || replays_left > 0)) {
                     call.fail();
-                    return Err(Stop::Reply(bad_gateway(route, &fault)));
+                    return Err(Stop::Reply(bad_gateway(aim.name, &fault)));
                 }
                 if untouched && reused {
                     // The connection was stale: that says nothing about its endpoint.
@@ -370,12 +457,12 @@ async fn call(
             }
             Some(Err(fault)) => {
                 exchange.journal.called(call.attempt(), madang_runtime::now(), Outcome::Abandoned, None);
-                return Err(stop(fault, route));
+                return Err(stop(fault, aim.name));
             }
             None => {
                 exchange.journal.called(call.attempt(), madang_runtime::now(), Outcome::Timeout, None);
                 call.fail();
-                return Err(Stop::Reply(timed_out(route)));
+                return Err(Stop::Reply(timed_out(aim.name, policy.timeout)));
             }
         }
     }
@@ -442,12 +529,12 @@ async fn flush(downstream: &mut Downstream, timer: &mut Timer, limit: Moment) ->
     .await
 }
 
-fn stop(fault: Fault, route: &Route) -> Stop {
+fn stop(fault: Fault, target: &str) -> Stop {
     match fault {
         Fault::ClientGone => Stop::ClientGone,
         Fault::ClientBody(fault) => Stop::Reply(Reply::new(400, "bad_body", fault.to_string())),
         Fault::BodyTooLarge(most) => Stop::Reply(too_large(most)),
-        Fault::Call(fault) => Stop::Reply(bad_gateway(route, &fault)),
+        Fault::Call(fault) => Stop::Reply(bad_gateway(target, &fault)),
     }
 }
 
@@ -459,21 +546,20 @@ fn slow_client() -> Reply {
     Reply::new(408, "request_timeout", "the request body did not arrive in time")
 }
 
-fn timed_out(route: &Route) -> Reply {
-    let limit: Duration = route.policy.timeout;
+fn timed_out(target: &str, limit: Duration) -> Reply {
     Reply::new(
         504,
         "upstream_timeout",
-        format!("no answer from `{}` within {}", route.target_name(), madang_base::format_duration(limit)),
+        format!("no answer from `{target}` within {}", madang_base::format_duration(limit)),
     )
 }
 
-fn bad_gateway(route: &Route, fault: &CallFault) -> Reply {
+fn bad_gateway(target: &str, fault: &CallFault) -> Reply {
     let reason = match fault {
         CallFault::Closed | CallFault::Broken(_) => "upstream_closed",
         CallFault::Invalid(_) | CallFault::Unasked | CallFault::Body(_) => "upstream_invalid",
     };
-    Reply::new(502, reason, format!("`{}` gave no usable answer: {fault}", route.target_name()))
+    Reply::new(502, reason, format!("`{target}` gave no usable answer: {fault}"))
 }
 
 fn unreachable(error: &AcquireError) -> Reply {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use madang_base::Name;
 use madang_telemetry::{Counter, Exposition, Gauge, Histogram, Snapshot};
 
-use crate::snapshot::Side;
+use crate::snapshot::{Route, Side};
 use crate::traffic::Pairs;
 
 /// One worker's meters of one route.
@@ -106,4 +106,21 @@ pub(crate) fn write(workers: &[Arc<WorkerMeters>], out: &mut Exposition) {
         .sample(&[], count(&|worker| worker.accepted.get()));
     out.counter("madang_gateway_access_log_dropped_total", "Access-log lines dropped because the log is slow.")
         .sample(&[], count(&|worker| worker.unlogged.get()));
+}
+
+/// Writes what the circuit breakers of `routes` say.
+pub(crate) fn write_breakers(routes: &[Route], out: &mut Exposition) {
+    let breakers = || routes.iter().filter_map(|route| Some((route.id.as_str(), route.breaker.as_ref()?)));
+    let mut states = out.gauge("madang_gateway_breaker_state", "0 closed, 1 half-open, 2 open.");
+    for (route, breaker) in breakers() {
+        states.sample(&[("route", route)], breaker.level());
+    }
+    let mut refused = out.counter("madang_gateway_breaker_refused_total", "Requests a circuit breaker refused.");
+    for (route, breaker) in breakers() {
+        refused.sample(&[("route", route)], breaker.totals().0);
+    }
+    let mut fallbacks = out.counter("madang_gateway_fallbacks_total", "Requests a fallback answered.");
+    for (route, breaker) in breakers() {
+        fallbacks.sample(&[("route", route)], breaker.totals().1);
+    }
 }

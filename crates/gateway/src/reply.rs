@@ -1,5 +1,7 @@
 //! Answers the gateway makes itself: problem details (RFC 9457) with a stable reason, and redirects.
 
+use std::sync::Arc;
+
 use madang_h1::{Asked, Limits, reason_phrase};
 
 use crate::exchange::{Body, Exchange};
@@ -10,18 +12,32 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     /// A stable token: in the body, in the access log and in metrics.
     pub(crate) reason: &'static str,
-    /// For a person: what happened and what to do.
-    detail: String,
+    said: Said,
     headers: Vec<(&'static str, String)>,
+}
+
+/// The body of such an answer.
+#[derive(Debug, Clone)]
+enum Said {
+    Nothing,
+    /// For a person: what happened and what to do.
+    Problem(String),
+    /// What the settings say.
+    Written(Arc<str>),
 }
 
 impl Reply {
     pub(crate) fn new(status: u16, reason: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, reason, detail: detail.into(), headers: Vec::new() }
+        Self { status, reason, said: Said::Problem(detail.into()), headers: Vec::new() }
     }
 
     pub(crate) fn redirect(status: u16, location: String) -> Self {
-        Self { status, reason: "redirect", detail: String::new(), headers: vec![("Location", location)] }
+        Self { status, reason: "redirect", said: Said::Nothing, headers: vec![("Location", location)] }
+    }
+
+    /// Instead of an answer that the service did not give.
+    pub(crate) fn fallback(status: u16, content_type: String, body: Arc<str>) -> Self {
+        Self { status, reason: "fallback", said: Said::Written(body), headers: vec![("Content-Type", content_type)] }
     }
 
     pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -31,7 +47,10 @@ impl Reply {
 
     /// What it says to a person; empty when it says nothing.
     pub(crate) fn detail(&self) -> &str {
-        &self.detail
+        match &self.said {
+            Said::Problem(detail) => detail,
+            Said::Nothing | Said::Written(_) => "",
+        }
     }
 
     /// Makes this the exchange's answer.
@@ -40,24 +59,26 @@ impl Reply {
         for (name, value) in &self.headers {
             head.extend([name, ": ", value, "\r\n"]);
         }
-        let mut body = Vec::new();
-        if !self.detail.is_empty() {
-            head.push_str("Content-Type: application/problem+json\r\n");
-            let mut problem = serde_json::json!({
-                "type": "about:blank",
-                "title": reason_phrase(self.status),
-                "status": self.status,
-                "detail": self.detail,
-                "reason": self.reason,
-                "route": route,
-                "request_id": exchange.id.as_str(),
-            });
-            if let Some(hint) = hint {
-                problem["hint"] = hint.into();
+        let body = match &self.said {
+            Said::Nothing => Vec::new(),
+            Said::Written(text) => text.as_bytes().to_vec(),
+            Said::Problem(detail) => {
+                head.push_str("Content-Type: application/problem+json\r\n");
+                let mut problem = serde_json::json!({
+                    "type": "about:blank",
+                    "title": reason_phrase(self.status),
+                    "status": self.status,
+                    "detail": detail,
+                    "reason": self.reason,
+                    "route": route,
+                    "request_id": exchange.id.as_str(),
+                });
+                if let Some(hint) = hint {
+                    problem["hint"] = hint.into();
+                }
+                format!("{problem}\n").into_bytes()
             }
-            body = problem.to_string().into_bytes();
-            body.push(b'\n');
-        }
+        };
         head.push_str("\r\n");
 
         let response = &mut exchange.response;

@@ -8,12 +8,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use madang_balance::Policy as Balance;
+use madang_balance::{Availability, Member, Policy as Balance};
 use madang_base::Name;
 use madang_h1::Limits as HeadLimits;
 use madang_route::{HostPattern, PathPattern, Rule, Table, ValueTest};
 use madang_settings::{Fields, Node, Origin, Problems, Value};
+use madang_upstream::{Directory, Watch};
 
+use crate::breaker::BreakerSettings;
 use crate::codes;
 use crate::filter::{self, Filter};
 use crate::forward::Trusted;
@@ -121,6 +123,8 @@ pub struct Policy {
     pub retry: Retry,
     /// `balance`: `"peak_ewma"` (default) or `"round_robin"`.
     pub balance: Balance,
+    /// `breaker`: cuts calls off that keep failing; none by default.
+    pub breaker: Option<BreakerSettings>,
 }
 
 /// Which answers are tried again, and how often. Failed connections need no policy: they always go elsewhere.
@@ -132,6 +136,34 @@ pub struct Retry {
     pub statuses: Vec<u16>,
     /// `methods` (GET, HEAD, PUT, DELETE, OPTIONS).
     pub methods: Vec<String>,
+}
+
+impl std::fmt::Display for To {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Service(name) => write!(f, "service://{name}"),
+            Self::Url { text, .. } => f.write_str(text),
+        }
+    }
+}
+
+impl To {
+    /// The endpoints it stands for, always current; `route` leads there.
+    pub(crate) fn watch(&self, directory: &Directory, route: &Name) -> Watch {
+        match self {
+            Self::Service(name) => directory.watch(name),
+            Self::Url { text, addresses } => {
+                // Always ready, because nobody tells us otherwise.
+                let members = addresses.iter().map(|address| Member {
+                    instance: address.to_string(),
+                    address: *address,
+                    weight: 1,
+                    availability: Availability::Ready,
+                });
+                directory.fixed(text, route, members.collect())
+            }
+        }
+    }
 }
 
 impl Default for Limits {
@@ -159,7 +191,7 @@ impl Default for KeptRequests {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { timeout: Duration::from_secs(30), retry: Retry::default(), balance: Balance::default() }
+        Self { timeout: Duration::from_secs(30), retry: Retry::default(), balance: Balance::default(), breaker: None }
     }
 }
 
@@ -311,7 +343,7 @@ impl RouteSettings {
         let filters: Vec<_> =
             fields.items("filters").iter().filter_map(|(key, node)| filter::read(node, key, problems)).collect();
         let to = match fields.string("to", problems) {
-            Some(text) => read_to(&text, fields, services, problems),
+            Some(text) => read_to("to", &text, fields, services, problems),
             None => {
                 if fields.origin("to").is_none() && !filters.iter().any(|filter| filter.answers()) {
                     fields.missing("to", "\"service://orders\"", problems);
@@ -321,7 +353,7 @@ impl RouteSettings {
         };
         let mut policy = Policy::default();
         if let Some(mut fields) = fields.table("policy", problems) {
-            read_policy(&mut policy, &mut fields, problems);
+            read_policy(&mut policy, &mut fields, services, problems);
             fields.finish(problems);
         }
         Some(Self { rule, origin, to, filters, policy })
@@ -384,7 +416,14 @@ fn read_values(
     values
 }
 
-fn read_to(text: &str, fields: &Fields<'_>, services: &BTreeSet<Name>, problems: &mut Problems) -> Option<To> {
+/// A target as the text of `key`.
+pub(crate) fn read_to(
+    key: &'static str,
+    text: &str,
+    fields: &Fields<'_>,
+    services: &BTreeSet<Name>,
+    problems: &mut Problems,
+) -> Option<To> {
     if let Some(name) = text.strip_prefix("service://") {
         let name = name.trim_end_matches('/');
         if let Some(service) = services.iter().find(|service| service.as_str().eq_ignore_ascii_case(name)) {
@@ -393,7 +432,7 @@ fn read_to(text: &str, fields: &Fields<'_>, services: &BTreeSet<Name>, problems:
         let Ok(service) = Name::parse(name) else {
             let message = format!("`{name}` is not the name of a service");
             fields
-                .report(&codes::BAD_TARGET, "to", message, problems)
+                .report(&codes::BAD_TARGET, key, message, problems)
                 .hint("1 to 63 letters, digits, `-`, `_` and `.`, as in `service://orders`");
             return None;
         };
@@ -405,14 +444,14 @@ fn read_to(text: &str, fields: &Fields<'_>, services: &BTreeSet<Name>, problems:
             None => format!("it answers 503 until one registers itself; or define it under `[services.{name}]`"),
         };
         let message = format!("this file has no service `{name}`");
-        let problem = problems.warning(&codes::UNKNOWN_SERVICE, fields.key("to"), message).hint(hint);
-        if let Some(origin) = fields.origin("to") {
+        let problem = problems.warning(&codes::UNKNOWN_SERVICE, fields.key(key), message).hint(hint);
+        if let Some(origin) = fields.origin(key) {
             problem.at(origin);
         }
         return Some(To::Service(service));
     }
     let mut refuse = |message: String, hint: &str| {
-        fields.report(&codes::BAD_TARGET, "to", message, problems).hint(hint);
+        fields.report(&codes::BAD_TARGET, key, message, problems).hint(hint);
         None
     };
     let Some(authority) = text.strip_prefix("http://") else {
@@ -440,7 +479,7 @@ fn read_to(text: &str, fields: &Fields<'_>, services: &BTreeSet<Name>, problems:
     }
 }
 
-fn read_policy(policy: &mut Policy, fields: &mut Fields<'_>, problems: &mut Problems) {
+fn read_policy(policy: &mut Policy, fields: &mut Fields<'_>, services: &BTreeSet<Name>, problems: &mut Problems) {
     let range = Duration::from_millis(1)..=Duration::from_secs(86_400);
     set(&mut policy.timeout, fields.duration_in("timeout", range, problems));
     let balances = [("peak_ewma", BalanceWord::PeakEwma), ("round_robin", BalanceWord::RoundRobin)];
@@ -452,13 +491,13 @@ fn read_policy(policy: &mut Policy, fields: &mut Fields<'_>, problems: &mut Prob
     }
     if let Some(mut retry) = fields.table("retry", problems) {
         policy.retry.attempts = retry.integer("attempts", 0..=10, problems).unwrap_or(1);
-        let statuses: Vec<u16> =
-            retry.items("on").iter().filter_map(|(key, node)| read_status(key, node, problems)).collect();
-        if retry.origin("on").is_some() {
-            policy.retry.statuses = statuses;
-        }
+        set(&mut policy.retry.statuses, read_statuses("on", &mut retry, problems));
         set(&mut policy.retry.methods, retry.strings("methods", problems));
         retry.finish(problems);
+    }
+    if let Some(mut breaker) = fields.table("breaker", problems) {
+        policy.breaker = Some(BreakerSettings::read(&mut breaker, services, problems));
+        breaker.finish(problems);
     }
 }
 
@@ -468,6 +507,12 @@ enum BalanceWord {
     RoundRobin,
 }
 
+/// A list of statuses, if it is written.
+pub(crate) fn read_statuses(name: &'static str, fields: &mut Fields<'_>, problems: &mut Problems) -> Option<Vec<u16>> {
+    fields.node(name)?;
+    Some(fields.items(name).iter().filter_map(|(key, node)| read_status(key, node, problems)).collect())
+}
+
 fn read_status(key: &str, node: &Node, problems: &mut Problems) -> Option<u16> {
     let status = match node.value {
         Value::Integer(number) => u16::try_from(number).ok().filter(|status| (400..=599).contains(status)),
@@ -475,7 +520,7 @@ fn read_status(key: &str, node: &Node, problems: &mut Problems) -> Option<u16> {
     };
     if status.is_none() {
         problems
-            .error(&madang_settings::codes::BAD_VALUE, key, "a status to retry is a number from 400 to 599".to_owned())
+            .error(&madang_settings::codes::BAD_VALUE, key, "a failing status is a number from 400 to 599".to_owned())
             .at(&node.origin)
             .hint("for example `on = [502, 503]`");
     }

@@ -4,12 +4,12 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use madang_balance::Member;
 use madang_base::Name;
 use madang_route::{Headers, PathError, PathPattern, Rule, Table, ValueTest, Verdict, canonical};
 use madang_settings::Origin;
 use madang_upstream::{Directory, Watch};
 
+use crate::breaker::Breaker;
 use crate::exchange::Request;
 use crate::filter::Filter;
 use crate::filter::strip_prefix;
@@ -56,6 +56,7 @@ pub(crate) struct Route {
     /// `to` as written.
     pub(crate) to: String,
     pub(crate) filters: Vec<Arc<dyn Filter>>,
+    pub(crate) breaker: Option<Breaker>,
     pub(crate) policy: Policy,
     /// What it matches, for people.
     pub(crate) matches: String,
@@ -65,19 +66,14 @@ impl Snapshot {
     /// Compiles checked settings. Every name in `services` can be called through the egress listener.
     pub(crate) fn new(settings: &Settings, services: &BTreeSet<Name>, directory: &Directory) -> Self {
         let edge = settings.routes.iter().map(|route| {
-            let (target, to) = match &route.to {
-                None => (None, String::new()),
-                Some(To::Service(name)) => (Some(directory.watch(name)), format!("service://{name}")),
-                Some(To::Url { text, addresses }) => {
-                    (Some(fixed(directory, text, &route.rule.id, addresses)), text.clone())
-                }
-            };
+            let id = &route.rule.id;
             let ready = Route {
-                id: route.rule.id.clone(),
+                id: id.clone(),
                 origin: Some(route.origin.clone()),
-                target,
-                to,
+                target: route.to.as_ref().map(|to| to.watch(directory, id)),
+                to: route.to.as_ref().map_or_else(String::new, To::to_string),
                 filters: route.filters.clone(),
+                breaker: route.policy.breaker.as_ref().map(|settings| Breaker::new(settings, id, directory)),
                 policy: route.policy.clone(),
                 matches: describe(&route.rule),
             };
@@ -92,6 +88,7 @@ impl Snapshot {
                 target: Some(directory.watch(service)),
                 to: format!("service://{service}"),
                 filters: vec![strip_prefix(1)],
+                breaker: None,
                 policy: Policy::default(),
                 matches: describe(&rule),
             };
@@ -106,6 +103,18 @@ impl Snapshot {
 
     pub(crate) fn routes(&self, side: Side) -> &[Route] {
         &self.side(side).routes
+    }
+
+    /// Breakers go on where those of the snapshot before this one stand.
+    pub(crate) fn follow(&mut self, earlier: &Self) {
+        for route in &mut self.edge.routes {
+            if let Some(breaker) = &mut route.breaker
+                && let Some(before) = earlier.edge.routes.iter().find(|before| before.id == route.id)
+                && let Some(before) = &before.breaker
+            {
+                breaker.follow(before);
+            }
+        }
     }
 
     /// Why each route of the edge takes `request` or not, in order of precedence.
@@ -169,17 +178,6 @@ fn describe(rule: &Rule) -> String {
         }
     }
     text
-}
-
-/// The endpoints of a URL: always ready, because nobody tells us otherwise.
-fn fixed(directory: &Directory, url: &str, route: &Name, addresses: &[std::net::SocketAddr]) -> Watch {
-    let members = addresses.iter().map(|address| Member {
-        instance: address.to_string(),
-        address: *address,
-        weight: 1,
-        availability: madang_balance::Availability::Ready,
-    });
-    directory.fixed(url, route, members.collect())
 }
 
 /// Caller and target, by their places among the egress routes.

@@ -90,6 +90,7 @@ impl Record {
         let who = sentence(who);
         let end = match self.reason {
             Some("client_gone") => format!("{who} left after {took}, before it had the whole answer."),
+            Some("fallback") => format!("The fallback answered {status} after {took}"),
             Some(reason) if self.detail.is_some() || reason == "redirect" => {
                 format!("The gateway itself answered {status} (`{reason}`) after {took}")
             }
@@ -150,6 +151,7 @@ impl Note {
             Outcome::Answered if head == took => write!(text, ": it answered {status} in {took}"),
             Outcome::Answered => write!(text, ": it answered {status} in {head} and was through in {took}"),
             Outcome::Retried => write!(text, ": it answered {status} in {took}, which the route tries again"),
+            Outcome::Replaced => write!(text, ": it answered {status} in {took}, which counts as a failure here"),
             Outcome::ConnectFailed => write!(text, ": no connection within {took}"),
             Outcome::Stale => write!(text, ": the service had closed it, so the call was made anew"),
             Outcome::NoAnswer => write!(text, ": it broke after {took} without an answer"),

@@ -1,5 +1,6 @@
 //! Requests through a real gateway: real sockets on both sides, bytes written by hand.
 
+mod breaker;
 mod front;
 mod requests;
 
