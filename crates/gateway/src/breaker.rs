@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use madang_base::{Moment, Name, format_duration};
-pub(crate) use madang_breaker::Outcome;
-use madang_breaker::{Profile, Rejected, Settings, State, Ticket, pybreaker};
+use madang_breaker::{Outcome, Permit, Profile, Rejected, Settings, State, Transition, madang};
 use madang_settings::{Fields, Problems, Value};
 use madang_upstream::{Directory, Watch};
+use tokio::sync::broadcast;
 
 use crate::codes;
 use crate::reply::Reply;
@@ -71,25 +71,18 @@ pub(crate) enum Fallback {
     Target { watch: Watch, to: String },
 }
 
-/// A call the breaker let through. Dropped without a word (the client left), its place is given back.
-pub(crate) struct Entered<'a> {
-    breaker: &'a madang_breaker::Breaker,
-    ticket: Option<Ticket>,
-    started: Moment,
-}
-
 impl BreakerSettings {
     /// Reads the table `breaker` of a route's policy.
     pub(crate) fn read(fields: &mut Fields<'_>, services: &BTreeSet<Name>, problems: &mut Problems) -> Self {
         let mut settings = Self {
-            breaker: Settings::Pybreaker(pybreaker::Settings::default()),
+            breaker: Settings::Madang(madang::Settings::default()),
             statuses: vec![500, 502, 503, 504],
             fallback: None,
         };
         set(&mut settings.statuses, read_statuses("on", fields, problems));
         settings.fallback = read_fallback(fields, services, problems);
         let mut product = None;
-        for &(name, profile) in Profile::ALL {
+        for &(name, profile) in Profile::ALL.iter().filter(|(_, profile)| *profile != Profile::Madang) {
             let Some(node) = fields.node(name) else { continue };
             if let Some(first) = product.replace(name) {
                 fields
@@ -102,6 +95,10 @@ impl BreakerSettings {
                     .hint("keep one of the two tables");
             }
             settings.breaker = Settings::read(profile, node, &fields.key(name), problems);
+        }
+        // Beside a product's table Madang's own keys are unknown.
+        if product.is_none() {
+            settings.breaker = Settings::Madang(madang::Settings::of(fields, problems));
         }
         settings
     }
@@ -140,9 +137,11 @@ fn read_fallback(
 }
 
 impl Breaker {
-    /// A closed breaker for `route`.
-    pub(crate) fn new(settings: &BreakerSettings, route: &Name, directory: &Directory) -> Self {
-        let breaker = madang_breaker::Breaker::new(settings.breaker.clone(), madang_runtime::now());
+    /// A closed breaker for `route`, whose transitions are told to `turns`.
+    pub(crate) fn new(settings: &BreakerSettings, route: &Name, directory: &Directory, turns: &Turns) -> Self {
+        let (route_name, turns) = (route.clone(), turns.clone());
+        let hear = move |transition: &Transition| turns.tell(&route_name, transition);
+        let breaker = madang_breaker::Breaker::watched(settings.breaker.clone(), madang_runtime::now(), hear);
         let fallback = settings.fallback.as_ref().map(|fallback| match fallback {
             FallbackSettings::Answer(answer) => Fallback::Answer(answer.clone()),
             FallbackSettings::Target(to) => Fallback::Target { watch: to.watch(directory, route), to: to.to_string() },
@@ -153,21 +152,17 @@ impl Breaker {
 
     /// Goes on where the breaker of an earlier snapshot stands.
     pub(crate) fn follow(&mut self, earlier: &Self) {
-        if self.settings.breaker == earlier.settings.breaker {
+        let same = self.settings.breaker == earlier.settings.breaker;
+        if same || earlier.shared.breaker.reload(&self.settings.breaker, madang_runtime::now()).is_ok() {
             self.shared = Arc::clone(&earlier.shared);
         }
     }
 
     /// Asks for a call.
-    pub(crate) fn enter(&self) -> Result<Entered<'_>, Rejected> {
-        let started = madang_runtime::now();
-        match self.shared.breaker.enter(started) {
-            Ok(ticket) => Ok(Entered { breaker: &self.shared.breaker, ticket: Some(ticket), started }),
-            Err(rejected) => {
-                self.shared.refused.fetch_add(1, Relaxed);
-                Err(rejected)
-            }
-        }
+    pub(crate) fn acquire(&self) -> Result<Permit<&madang_breaker::Breaker>, Rejected> {
+        self.shared.breaker.acquire(madang_runtime::now()).inspect_err(|_| {
+            self.shared.refused.fetch_add(1, Relaxed);
+        })
     }
 
     /// Whether an answer with `status` counts as a failure.
@@ -182,6 +177,11 @@ impl Breaker {
 
     pub(crate) fn state(&self) -> State {
         self.shared.breaker.state(madang_runtime::now())
+    }
+
+    /// Why it is where it is, one sentence.
+    pub(crate) fn why(&self) -> String {
+        self.shared.breaker.explain(madang_runtime::now()).to_string()
     }
 
     /// Its state as a number that rises with what it refuses: 0 closed, 1 half-open, 2 open.
@@ -199,23 +199,6 @@ impl Breaker {
     }
 }
 
-impl Entered<'_> {
-    pub(crate) fn end(mut self, outcome: Outcome) {
-        if let Some(ticket) = self.ticket.take() {
-            let now = madang_runtime::now();
-            self.breaker.end(ticket, now, outcome, now.since(self.started));
-        }
-    }
-}
-
-impl Drop for Entered<'_> {
-    fn drop(&mut self) {
-        if let Some(ticket) = self.ticket.take() {
-            self.breaker.cancel(ticket, madang_runtime::now());
-        }
-    }
-}
-
 impl Answer {
     pub(crate) fn reply(&self) -> Reply {
         Reply::fallback(self.status, self.content_type.clone(), Arc::clone(&self.body))
@@ -228,7 +211,7 @@ pub(crate) fn refused(route: &Name, rejected: Rejected) -> Reply {
         Some(wait) => format!("it lets a call try again in {}", format_duration(rounded(wait))),
         None => "a call is trying whether the fault is over".to_owned(),
     };
-    let reply = Reply::new(503, "breaker_open", format!("the circuit breaker of route `{route}` is open; {again}"));
+    let reply = Reply::new(503, "breaker_open", format!("{rejected} of route `{route}`; {again}"));
     reply.header("Retry-After", rejected.retry_after.map_or(1, |wait| wait.as_secs() + 1).to_string())
 }
 
@@ -237,11 +220,49 @@ fn rounded(wait: Duration) -> Duration {
     Duration::from_millis(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1))
 }
 
-/// What the end of a call without a usable answer says to the breaker.
-pub(crate) const fn outcome(status: u16) -> Outcome {
-    match status {
+/// What a call without a usable answer says to the breaker; `status` is what the gateway says instead.
+pub(crate) fn judge(permit: Permit<&madang_breaker::Breaker>, status: u16) {
+    let outcome = match status {
         504 => Outcome::Timeout,
         500.. => Outcome::Failure,
         _ => Outcome::Ignored,
+    };
+    permit.judge(madang_runtime::now(), outcome);
+}
+
+/// Tells turns of breakers to whoever listens; each of them keeps the last [`MOST_TURNS`] it has not heard.
+#[derive(Debug, Clone)]
+pub(crate) struct Turns(broadcast::Sender<Turn>);
+
+/// A listener that is slower than this loses the oldest.
+const MOST_TURNS: usize = 256;
+
+/// A circuit breaker went to another state.
+#[derive(Debug, Clone)]
+pub struct Turn {
+    /// Whose.
+    pub route: Name,
+    /// Where it went.
+    pub state: State,
+    /// One sentence: from where, and why.
+    pub text: String,
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self(broadcast::Sender::new(MOST_TURNS))
+    }
+}
+
+impl Turns {
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Turn> {
+        self.0.subscribe()
+    }
+
+    fn tell(&self, route: &Name, transition: &Transition) {
+        let turn = Turn { route: route.clone(), state: transition.to, text: transition.to_string() };
+        tracing::info!(route = %route, state = transition.to.name(), reason = transition.reason.name(), "circuit breaker");
+        // Nobody listens.
+        let _ = self.0.send(turn);
     }
 }

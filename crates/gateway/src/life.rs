@@ -306,16 +306,16 @@ async fn guarded(
     timer: &mut Timer,
     end: &mut End,
 ) -> Result<Call, Stop> {
-    let failed = match breaker.enter() {
+    let failed = match breaker.acquire() {
         Err(rejected) => breaker::refused(&route.id, rejected),
-        Ok(entered) => match call(worker, view, aim, downstream, exchange, pump, timer, end).await {
+        Ok(permit) => match call(worker, view, aim, downstream, exchange, pump, timer, end).await {
             Ok(call) => {
                 let status = exchange.response.head.status;
                 if !breaker.fails(status) {
-                    entered.end(breaker::Outcome::Success);
+                    permit.succeed(madang_runtime::now());
                     return Ok(call);
                 }
-                entered.end(breaker::Outcome::Failure);
+                permit.fail(madang_runtime::now());
                 match &breaker.fallback {
                     None => return Ok(call),
                     // The request cannot be sent again: its own answer is the best there is.
@@ -329,7 +329,7 @@ async fn guarded(
             }
             Err(Stop::ClientGone) => return Err(Stop::ClientGone),
             Err(Stop::Reply(reply)) => {
-                entered.end(breaker::outcome(reply.status));
+                breaker::judge(permit, reply.status);
                 if reply.status < 500 {
                     return Err(Stop::Reply(reply));
                 }

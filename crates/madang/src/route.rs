@@ -112,11 +112,12 @@ fn list(routes: &Value) -> String {
     if rows(routes).is_empty() {
         return "there are no routes; `[[routes]]` in madang.toml adds one\n".to_owned();
     }
-    let mut table = Table::new(["ID", "MATCH", "TO", "READY", "FROM"]);
+    let mut table = Table::new(["ID", "MATCH", "TO", "READY", "BREAKER", "FROM"]);
     for route in rows(routes) {
         let ready = format!("{}/{}", route["ready"], route["known"]);
         let ready = if route["to"] == "" { "-".to_owned() } else { ready };
-        table.row([text(route, "id"), text(route, "match"), text(route, "to"), ready, text(route, "origin")]);
+        let breaker = route["breaker"]["state"].as_str().unwrap_or("-").replace('_', "-");
+        table.row([text(route, "id"), text(route, "match"), text(route, "to"), ready, breaker, text(route, "origin")]);
     }
     table.to_string()
 }

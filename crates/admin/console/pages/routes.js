@@ -92,7 +92,7 @@ function answer(verdicts) {
 function table(verdicts) {
   const rows = (verdicts ?? house.routes).filter((row) => [row.id, row.match, row.to].some((text) => text.toLowerCase().includes(filter.trim().toLowerCase())));
   if (rows.length === 0) return h("p", { class: "quiet pad" }, t("routes.none_found", { filter }));
-  const columns = ["route", "match", "to", "endpoints", ...(verdicts ? ["verdict"] : []), "origin"];
+  const columns = ["route", "match", "to", "endpoints", ...(rows.some((row) => row.breaker) ? ["breaker"] : []), ...(verdicts ? ["verdict"] : []), "origin"];
   return h("div", { class: "table-place" }, h("table", { class: "table" },
     heads("routes", columns),
     h("tbody", null, rows.map((row) => h("tr", { key: row.id, class: row.chosen ? "is-chosen" : null }, columns.map((name) => cell(name, content(name, row))))))));
@@ -104,6 +104,7 @@ function content(name, row) {
     case "match": return h("code", null, row.match);
     case "to": return target(row.to);
     case "endpoints": return row.known === 0 && !row.to ? "–" : h("span", { class: row.ready === 0 ? "bad num" : "num" }, `${row.ready}/${row.known}`);
+    case "breaker": return row.breaker ? breaker(row.breaker) : "–";
     case "verdict": return verdict(row);
     default: return h("span", { class: "quiet" }, row.origin);
   }
@@ -112,6 +113,14 @@ function content(name, row) {
 function target(to) {
   if (!to) return h("span", { class: "quiet" }, t("routes.itself"));
   return to.startsWith("service://") ? h("a", { href: app.link("services", serviceOf(to)) }, to) : h("code", null, to);
+}
+
+const LETS_PASS = ["closed", "forced_closed", "disabled", "metrics_only"];
+
+function breaker({ state, refused, fallbacks }) {
+  const look = LETS_PASS.includes(state) ? "good" : state === "half_open" ? "warn" : "bad";
+  return [h("span", { class: look }, t(`routes.breaker.${state}`)),
+    refused + fallbacks > 0 ? h("span", { class: "quiet" }, " ", t("routes.breaker.done", { refused, fallbacks })) : null];
 }
 
 function verdict(row) {

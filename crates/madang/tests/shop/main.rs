@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says why and stops")]
 
 mod api;
+mod breaker;
 mod crash;
 mod eureka;
 mod events;

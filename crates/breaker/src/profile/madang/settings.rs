@@ -104,12 +104,19 @@ impl Settings {
     /// Reads the table `node`, whose dotted key is `key` (empty for a whole file). What is wrong goes to `problems`; a
     /// key that is not written has its default.
     pub fn read(node: &Node, key: &str, problems: &mut Problems) -> Self {
+        let Some(mut fields) = Fields::new(node, key, problems) else { return Self::default() };
+        let settings = Self::of(&mut fields, problems);
+        fields.finish(problems);
+        settings
+    }
+
+    /// The same from a table that somebody else reads as well, and who finishes it.
+    pub fn of(fields: &mut Fields<'_>, problems: &mut Problems) -> Self {
         let mut settings = Self::default();
-        let Some(mut fields) = Fields::new(node, key, problems) else { return settings };
         let percent = 0.01..=100.0;
         let calls = 1..=MAX_CALLS;
         let some_time = MILLI..=DAY;
-        read_window(&mut settings.window, &mut fields, problems);
+        read_window(&mut settings.window, fields, problems);
         put(&mut settings.minimum_calls, fields.integer("minimum_calls", calls.clone(), problems));
         put(&mut settings.failure_rate, fields.float("failure_rate", percent.clone(), problems));
         settings.slow_call = fields.duration_in("slow_call", some_time.clone(), problems);
@@ -133,7 +140,6 @@ impl Settings {
         put(&mut settings.recovery, fields.duration_in("recovery", Duration::ZERO..=DAY, problems));
         put(&mut settings.recovery_share, fields.float("recovery_share", percent, problems));
         put(&mut settings.seed, fields.integer("seed", 0..=i64::MAX.unsigned_abs(), problems));
-        fields.finish(problems);
         settings
     }
 }
