@@ -193,6 +193,24 @@ pub struct Transition {
     pub number: u32,
 }
 
+impl Display for Transition {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Counts { calls, failures, slow } = self.counts;
+        write!(f, "{} to {}: ", self.from.name(), self.to.name())?;
+        match self.reason {
+            Reason::FailureRate => write!(f, "{failures} of {calls} calls failed"),
+            Reason::SlowRate => write!(f, "{slow} of {calls} calls were slow"),
+            Reason::ConsecutiveFailures => f.write_str("too many calls failed one after the other"),
+            Reason::OpenTimeOver => f.write_str("a call may try whether the fault is over"),
+            Reason::TrialsPassed => f.write_str("the trials went well"),
+            Reason::TrialsOverdue => f.write_str("the trials took too long"),
+            Reason::Switched => f.write_str("somebody switched it"),
+            Reason::Reset => f.write_str("somebody reset it"),
+            Reason::Product => f.write_str("the rules of its product say so"),
+        }
+    }
+}
+
 /// Why a breaker went to another state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {

@@ -28,15 +28,20 @@ impl<B: Borrow<Breaker>> Permit<B> {
     /// The call was answered.
     #[inline]
     pub fn succeed(self, now: Moment) {
-        let duration = now.since(self.since);
-        self.end(now, Outcome::Success, duration);
+        self.judge(now, Outcome::Success);
     }
 
     /// The call failed.
     #[inline]
     pub fn fail(self, now: Moment) {
+        self.judge(now, Outcome::Failure);
+    }
+
+    /// The call went so, and took from when it was let in until `now`.
+    #[inline]
+    pub fn judge(self, now: Moment, outcome: Outcome) {
         let duration = now.since(self.since);
-        self.end(now, Outcome::Failure, duration);
+        self.end(now, outcome, duration);
     }
 
     /// Says how the call went and how long it took, where that is not the time since it was let in.

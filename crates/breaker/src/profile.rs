@@ -8,8 +8,8 @@ use std::time::Duration;
 use crate::codes::NOT_HERE;
 use crate::{Counter, Outcome, Outcomes, Rejected, State, Ticket};
 
-pub mod madang;
 pub mod hystrix;
+pub mod madang;
 pub mod opossum;
 pub mod pybreaker;
 pub mod resilience4j;

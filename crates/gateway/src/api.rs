@@ -66,10 +66,13 @@ pub struct RouteView {
 }
 
 /// A route's circuit breaker as the API shows it.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = gateway::Breaker)]
 pub struct BreakerView {
     /// `closed`, `open`, `half_open`, `forced_open`, `forced_closed`, `disabled` or `metrics_only`.
     pub state: String,
+    /// Why, in one sentence.
+    pub why: String,
     /// Requests it refused since the start.
     pub refused: u64,
     /// Requests the fallback answered since the start.
@@ -125,7 +128,7 @@ impl From<&Route> for RouteView {
             origin: route.origin.as_ref().map_or_else(String::new, ToString::to_string),
             breaker: route.breaker.as_ref().map(|breaker| {
                 let (refused, fallbacks) = breaker.totals();
-                BreakerView { state: breaker.state().name().to_owned(), refused, fallbacks }
+                BreakerView { state: breaker.state().name().to_owned(), why: breaker.why(), refused, fallbacks }
             }),
         }
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use madang_base::{Moment, Name, format_duration};
+use madang_base::{Name, format_duration};
 use madang_breaker::{Outcome, Permit, Profile, Rejected, Settings, State, Transition, madang};
 use madang_settings::{Fields, Problems, Value};
 use madang_upstream::{Directory, Watch};
@@ -211,7 +211,7 @@ pub(crate) fn refused(route: &Name, rejected: Rejected) -> Reply {
         Some(wait) => format!("it lets a call try again in {}", format_duration(rounded(wait))),
         None => "a call is trying whether the fault is over".to_owned(),
     };
-    let reply = Reply::new(503, "breaker_open", format!("{rejected} of route `{route}`; {again}"));
+    let reply = Reply::new(503, "breaker_open", format!("route `{route}` refused the call: {rejected}; {again}"));
     reply.header("Retry-After", rejected.retry_after.map_or(1, |wait| wait.as_secs() + 1).to_string())
 }
 
@@ -242,8 +242,8 @@ const MOST_TURNS: usize = 256;
 pub struct Turn {
     /// Whose.
     pub route: Name,
-    /// Where it went.
-    pub state: State,
+    /// It refuses calls now.
+    pub refuses: bool,
     /// One sentence: from where, and why.
     pub text: String,
 }
@@ -260,7 +260,8 @@ impl Turns {
     }
 
     fn tell(&self, route: &Name, transition: &Transition) {
-        let turn = Turn { route: route.clone(), state: transition.to, text: transition.to_string() };
+        let refuses = matches!(transition.to, State::Open | State::ForcedOpen);
+        let turn = Turn { route: route.clone(), refuses, text: transition.to_string() };
         tracing::info!(route = %route, state = transition.to.name(), reason = transition.reason.name(), "circuit breaker");
         // Nobody listens.
         let _ = self.0.send(turn);

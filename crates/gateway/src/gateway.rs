@@ -12,10 +12,11 @@ use madang_base::Name;
 use madang_serve::{BindError, bind_group};
 use madang_telemetry::Exposition;
 use madang_upstream::Directory;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 
 use crate::access_log;
 use crate::api::{RequestView, StoryView, Traffic};
+use crate::breaker::{Turn, Turns};
 use crate::kept::{self, Record, Ring};
 use crate::metrics::{self, WorkerMeters};
 use crate::settings::Settings;
@@ -63,6 +64,7 @@ pub struct Gateway {
     workers: Arc<Vec<Arc<WorkerMeters>>>,
     kept: Arc<Vec<Arc<Ring>>>,
     directory: Directory,
+    turns: Turns,
     addresses: Listeners,
 }
 
@@ -133,9 +135,11 @@ impl Gateway {
         prepared: Prepared,
         directory: Directory,
     ) -> Result<Self, StartError> {
+        let (Prepared(mut snapshot), turns) = (prepared, Turns::default());
+        snapshot.arm(None, &directory, &turns);
         let count = bound.workers.len();
         let shared = Arc::new(Shared {
-            current: ArcSwap::from(Arc::from(prepared.0)),
+            current: ArcSwap::from(Arc::from(snapshot)),
             phase: watch::Sender::new(Phase::Serving),
             access_log: access_log::Writer::open(&settings.access_log).map_err(StartError::AccessLog)?,
             connections_per_worker: settings.limits.connections.div_ceil(count.max(1)),
@@ -164,6 +168,7 @@ impl Gateway {
             workers: Arc::new(workers),
             kept: Arc::new(kept),
             directory,
+            turns,
             addresses: bound.addresses,
         })
     }
@@ -183,7 +188,7 @@ impl Gateway {
     /// From the next request on, `prepared` is what counts. Requests in progress end as they began.
     pub fn commit(&self, prepared: Prepared) {
         let Prepared(mut snapshot) = prepared;
-        snapshot.follow(&self.shared.current.load());
+        snapshot.arm(Some(&self.shared.current.load()), &self.directory, &self.turns);
         self.shared.current.store(Arc::from(snapshot));
     }
 
@@ -202,6 +207,12 @@ impl Gateway {
             self.shared.phase.send_replace(Phase::Stopping);
             let _ = ended.await;
         }
+    }
+
+    /// What circuit breakers do from now on.
+    #[must_use]
+    pub fn turns(&self) -> broadcast::Receiver<Turn> {
+        self.turns.subscribe()
     }
 
     /// Writes the gateway's metrics.

@@ -52,7 +52,7 @@ mod timer;
 mod traffic;
 mod worker;
 
-pub use breaker::BreakerSettings;
+pub use breaker::{BreakerSettings, Turn};
 pub use forward::Trusted;
 pub use gateway::{Bound, Gateway, Listeners, Prepared, StartError};
 pub use settings::{AccessLog, KEYS, KeptRequests, Limits, Policy, Retry, RouteSettings, Settings, Timeouts, To};

@@ -9,7 +9,7 @@ use madang_route::{Headers, PathError, PathPattern, Rule, Table, ValueTest, Verd
 use madang_settings::Origin;
 use madang_upstream::{Directory, Watch};
 
-use crate::breaker::Breaker;
+use crate::breaker::{Breaker, Turns};
 use crate::exchange::Request;
 use crate::filter::Filter;
 use crate::filter::strip_prefix;
@@ -56,6 +56,7 @@ pub(crate) struct Route {
     /// `to` as written.
     pub(crate) to: String,
     pub(crate) filters: Vec<Arc<dyn Filter>>,
+    /// Made when the snapshot is put in force.
     pub(crate) breaker: Option<Breaker>,
     pub(crate) policy: Policy,
     /// What it matches, for people.
@@ -73,7 +74,7 @@ impl Snapshot {
                 target: route.to.as_ref().map(|to| to.watch(directory, id)),
                 to: route.to.as_ref().map_or_else(String::new, To::to_string),
                 filters: route.filters.clone(),
-                breaker: route.policy.breaker.as_ref().map(|settings| Breaker::new(settings, id, directory)),
+                breaker: None,
                 policy: route.policy.clone(),
                 matches: describe(&route.rule),
             };
@@ -105,15 +106,16 @@ impl Snapshot {
         &self.side(side).routes
     }
 
-    /// Breakers go on where those of the snapshot before this one stand.
-    pub(crate) fn follow(&mut self, earlier: &Self) {
+    /// Gives every route that asks for one its circuit breaker: that of the snapshot before this one, if it had one.
+    pub(crate) fn arm(&mut self, earlier: Option<&Self>, directory: &Directory, turns: &Turns) {
         for route in &mut self.edge.routes {
-            if let Some(breaker) = &mut route.breaker
-                && let Some(before) = earlier.edge.routes.iter().find(|before| before.id == route.id)
-                && let Some(before) = &before.breaker
-            {
+            let Some(settings) = &route.policy.breaker else { continue };
+            let before = earlier.and_then(|earlier| earlier.edge.routes.iter().find(|before| before.id == route.id));
+            let mut breaker = Breaker::new(settings, &route.id, directory, turns);
+            if let Some(before) = before.and_then(|before| before.breaker.as_ref()) {
                 breaker.follow(before);
             }
+            route.breaker = Some(breaker);
         }
     }
 

@@ -129,6 +129,7 @@ impl House {
             until_the_end(&scope, "process-events", supervise_admin::follow(&supervisor, events.clone()));
             until_the_end(&scope, "registry-events", registry_admin::follow(registry.clone(), events.clone()));
             gateway_admin::follow(gateway.clone(), &events);
+            until_the_end(&scope, "breaker-events", gateway_admin::tell(gateway.turns(), events.clone()));
         }
         if let Some(listener) = listeners.eureka {
             let admin = listeners.addresses.admin.map(|address| format!("http://{address}/"));

@@ -23,7 +23,7 @@ mod window;
 mod word;
 
 pub(crate) use self::core::Core;
-pub use settings::{KEYS, MAX_CALLS, MAX_TRIALS, Settings, Window};
+pub use settings::{MAX_CALLS, MAX_TRIALS, Settings, Window};
 
 use std::ops::Add;
 

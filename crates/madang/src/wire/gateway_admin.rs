@@ -1,7 +1,9 @@
-//! From the gateway to the readers of `/v1/events`: who calls whom, once a second, and that another request was kept.
+//! From the gateway to the readers of `/v1/events`: who calls whom, once a second, that another request was kept, and what
+//! circuit breakers do.
 
-use madang_admin::Events;
-use madang_gateway::Gateway;
+use madang_admin::{Events, Level};
+use madang_gateway::{Gateway, Turn};
+use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 /// Tells `events` for as long as they are told.
 pub(crate) fn follow(gateway: Gateway, events: &Events) {
@@ -14,4 +16,20 @@ pub(crate) fn follow(gateway: Gateway, events: &Events) {
         }
         gateway.traffic()
     });
+}
+
+/// Tells of turns of circuit breakers until the gateway is gone.
+pub(crate) async fn tell(mut turns: Receiver<Turn>, events: Events) {
+    loop {
+        match turns.recv().await {
+            Ok(Turn { route, refuses, text }) => {
+                let level = if refuses { Level::Warn } else { Level::Info };
+                events.publish("breaker", level, &format!("route {route}"), &text);
+            }
+            // More at once than anybody reads; where they stand is in the list of routes.
+            Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => return,
+        }
+        events.changed("routes");
+    }
 }

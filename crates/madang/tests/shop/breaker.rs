@@ -30,7 +30,7 @@ fn a_catalog_that_is_away_is_answered_for_until_it_is_back() {
         let answer = get(folder.admin(), &format!("/v1/gateway/requests/{id}")).ok()?;
         (answer.status == 200).then(|| answer.text())
     });
-    assert!(told.contains("The fallback answered 200") && told.contains("breaker of route `catalog` is open"), "{told}");
+    assert!(told.contains("The fallback answered 200") && told.contains("the circuit breaker is open"), "{told}");
     let listed = shop.ask(&["route", "ls"]);
     assert!(listed.lines().any(|line| line.starts_with("catalog") && line.contains(" open ")), "{listed}");
 

@@ -1,6 +1,6 @@
 //! What a breaker of this profile can be told.
 
-use madang_settings::{Fields, Key, Node, Problems, codes};
+use madang_settings::{Fields, Node, Problems, codes};
 use std::time::Duration;
 
 const MILLI: Duration = Duration::from_millis(1);
@@ -78,27 +78,6 @@ impl Default for Settings {
         }
     }
 }
-
-/// The keys of the table, for people. They are written below the key of whoever has a breaker.
-#[rustfmt::skip] // a row is a line
-pub const KEYS: &[Key] = &[
-    Key::live("window", "duration, 100 ms to 1 d", "\"10s\"", "the calls of so long are judged"),
-    Key::live("window_calls", "1 to 1000000", "", "instead of `window`: the last so many calls are judged"),
-    Key::live("minimum_calls", "1 to 1000000", "20", "fewer calls in the window are not judged by a rate"),
-    Key::live("failure_rate", "percent, 0.01 to 100", "50", "opens when so many of the window's calls failed"),
-    Key::live("slow_call", "duration, 1 ms to 1 d", "", "a call that took longer is slow"),
-    Key::live("slow_rate", "percent, 0.01 to 100", "100", "opens when so many of the window's calls were slow"),
-    Key::live("consecutive_failures", "1 to 1000000", "", "opens after so many failures in a row"),
-    Key::live("open", "duration, 1 ms to 1 d", "\"5s\"", "how long it stays open the first time"),
-    Key::live("open_max", "duration, `open` to 1 d", "\"60s\"", "the longest it stays open"),
-    Key::live("open_factor", "1 to 10", "2", "how much longer it stays open each time a recovery fails"),
-    Key::live("open_jitter", "percent, 0 to 90", "10", "by up to so much an opening is shortened, so that not all try at once"),
-    Key::live("trials", "1 to 100", "5", "calls that are let in to learn whether the fault is over"),
-    Key::live("half_open_longest", "duration, 1 ms to 1 d", "\"30s\"", "how long the trials may take before it is judged without them"),
-    Key::live("recovery", "duration, 0 to 1 d", "\"10s\"", "after closing, the time until all calls are let in again"),
-    Key::live("recovery_share", "percent, 0.01 to 100", "10", "the calls that are let in when it has just closed"),
-    Key::live("seed", "number", "0", "what the jitter is drawn from"),
-];
 
 impl Settings {
     /// Reads the table `node`, whose dotted key is `key` (empty for a whole file). What is wrong goes to `problems`; a
@@ -201,20 +180,6 @@ mod tests {
         assert_eq!(settings, expected);
         assert_eq!(read("window_calls = 100").0.window, Window::Calls(100));
         assert_eq!(read("open = \"5m\"").0.open_max, 300 * SECOND, "it grows with `open` unless it is set");
-    }
-
-    #[test]
-    fn what_people_are_told_are_the_defaults() {
-        let written: String = KEYS
-            .iter()
-            .filter(|key| !key.default.is_empty())
-            .map(|key| format!("{} = {}\n", key.key, key.default))
-            .collect();
-        assert_eq!(read(&written), (Settings::default(), String::new()));
-        for key in KEYS {
-            let (_, problems) = read(&format!("{} = []", key.key));
-            assert!(problems.contains(&format!("`{}` must be", key.key)), "{} is not read: {problems}", key.key);
-        }
     }
 
     #[test]
