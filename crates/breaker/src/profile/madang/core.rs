@@ -390,7 +390,7 @@ impl Core {
     /// Failures in a row, this result included.
     fn in_a_row(&self, generation: u32, kind: Kind) -> u64 {
         let tag = u64::from(generation) << 40;
-        let mut seen = self.aside.row.load(Relaxed);
+        let mut seen = self.aside.row.load(Acquire);
         loop {
             let row = if seen & !LOW_40 == tag { seen & LOW_40 } else { 0 };
             let next = if kind.is_failure() { row + 1 } else { 0 };
@@ -398,7 +398,7 @@ impl Core {
             if next == row || self.word().generation() != generation {
                 return next;
             }
-            match self.aside.row.compare_exchange_weak(seen, tag | next, Relaxed, Relaxed) {
+            match self.aside.row.compare_exchange_weak(seen, tag | next, AcqRel, Acquire) {
                 Ok(_) => return next,
                 Err(other) => seen = other,
             }

@@ -2,7 +2,8 @@
 //!
 //! Order needs one place that all threads pass, so this window costs what three contended words cost; the time window
 //! does not. Every word carries the generation it is valid for: a late result finds another one and is thrown out, and a
-//! new generation starts by taking the words over, without clearing a million places.
+//! new generation starts by taking the words over, without clearing a million places. Whoever sees a word of a newer
+//! generation also sees that its own is over: that is what the orderings are for.
 //!
 //! A ring is made for a power of two of places and kept, so that settings can change the length without a lock: at most
 //! twenty-one rings, two million places.
@@ -12,7 +13,7 @@ use std::sync::OnceLock;
 use super::{Counts, Kind};
 use crate::sync::{
     AtomicU32, AtomicU64,
-    Ordering::{Acquire, Relaxed, Release},
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
 
 /// Rings for 1, 2, 4 … places; the last holds [`super::MAX_CALLS`].
@@ -66,14 +67,21 @@ impl CountWindow {
         let old = exchange(place, generation, kind, &is_current)?;
         let delta = field_of(kind).wrapping_sub(old.map_or(0, field_of));
         let sums = add(&self.sums, generation, delta, &is_current)?;
-        Some(counts(length, before + 1, sums))
+        self.counts_of(length, generation, sums)
     }
 
     /// What the window of `generation` holds.
     pub(super) fn counts(&self, length: u32, generation: u32) -> Counts {
-        let (position, sums) = (self.position.load(Relaxed), self.sums.load(Relaxed));
-        let is_ours = position >> POSITION_BITS == u64::from(generation) && tag_of_sums(generation) == sums >> 42;
-        if is_ours { counts(length, position & POSITIONS, sums) } else { Counts::default() }
+        let sums = self.sums.load(Acquire);
+        let is_ours = sums >> (2 * FIELD_BITS) == tag_of_sums(generation);
+        is_ours.then(|| self.counts_of(length, generation, sums)).flatten().unwrap_or_default()
+    }
+
+    /// The position is read after the sums: whoever is in these has taken one before. The other way around, results of
+    /// others would look like failures of the few calls that had come by then.
+    fn counts_of(&self, length: u32, generation: u32, sums: u64) -> Option<Counts> {
+        let position = self.position.load(Acquire);
+        (position >> POSITION_BITS == u64::from(generation)).then(|| counts(length, position & POSITIONS, sums))
     }
 
     /// Moves to another length, with the last results in their order as far as they fit.
@@ -128,7 +136,7 @@ const fn class(length: u32) -> usize {
 /// Takes the next position of `generation`.
 fn advance(position: &AtomicU64, generation: u32, is_current: &impl Fn() -> bool) -> Option<u64> {
     let tag = u64::from(generation);
-    let mut seen = position.load(Relaxed);
+    let mut seen = position.load(Acquire);
     loop {
         let before = match seen >> POSITION_BITS == tag {
             true => seen & POSITIONS,
@@ -137,7 +145,7 @@ fn advance(position: &AtomicU64, generation: u32, is_current: &impl Fn() -> bool
         };
         // After 2^40 results the ring begins at place 0 again, once, out of order.
         let next = tag << POSITION_BITS | (before + 1) & POSITIONS;
-        match position.compare_exchange_weak(seen, next, Relaxed, Relaxed) {
+        match position.compare_exchange_weak(seen, next, AcqRel, Acquire) {
             Ok(_) => return Some(before),
             Err(other) => seen = other,
         }
@@ -147,12 +155,12 @@ fn advance(position: &AtomicU64, generation: u32, is_current: &impl Fn() -> bool
 /// Writes a place and answers with what this generation had there.
 fn exchange(place: &AtomicU32, generation: u32, kind: Kind, is_current: &impl Fn() -> bool) -> Option<Option<Kind>> {
     let next = generation << KIND_BITS | (1 + kind as u32);
-    let mut seen = place.load(Relaxed);
+    let mut seen = place.load(Acquire);
     loop {
         if seen >> KIND_BITS != generation && seen != 0 && !is_current() {
             return None;
         }
-        match place.compare_exchange_weak(seen, next, Relaxed, Relaxed) {
+        match place.compare_exchange_weak(seen, next, AcqRel, Acquire) {
             Ok(_) => return Some(kind_of(seen, generation)),
             Err(other) => seen = other,
         }
@@ -170,7 +178,7 @@ fn kind_of(place: u32, generation: u32) -> Option<Kind> {
 /// Adds `delta` to the sums of `generation` and answers with them.
 fn add(sums: &AtomicU64, generation: u32, delta: u64, is_current: &impl Fn() -> bool) -> Option<u64> {
     let tag = tag_of_sums(generation);
-    let mut seen = sums.load(Relaxed);
+    let mut seen = sums.load(Acquire);
     loop {
         let before = match seen >> (2 * FIELD_BITS) == tag {
             true => seen & FIELDS,
@@ -178,7 +186,7 @@ fn add(sums: &AtomicU64, generation: u32, delta: u64, is_current: &impl Fn() -> 
             false => return None,
         };
         let next = tag << (2 * FIELD_BITS) | before.wrapping_add(delta) & FIELDS;
-        match sums.compare_exchange_weak(seen, next, Relaxed, Relaxed) {
+        match sums.compare_exchange_weak(seen, next, AcqRel, Acquire) {
             Ok(_) => return Some(next),
             Err(other) => seen = other,
         }

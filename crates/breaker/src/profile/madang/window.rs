@@ -210,10 +210,10 @@ impl Stripe {
         if let Some(present) = self.present(tag, geometry) {
             return Some(present);
         }
+        let head = self.head.load(Acquire);
         if !is_current() {
             return None;
         }
-        let head = self.head.load(Acquire);
         // While somebody computes a sum, nobody waits for it: judging takes the long way.
         if head & BUSY == 0 && self.head.compare_exchange(head, BUSY | tag.0, AcqRel, Acquire).is_ok() {
             let past = self.sum(tag, geometry, 1);
@@ -229,7 +229,8 @@ impl Stripe {
     #[inline]
     fn add(&self, tag: Tag, kind: Kind, count: u64, is_current: &impl Fn() -> bool) -> Option<()> {
         let word = &self.slots[tag.slot()][kind as usize];
-        let mut seen = word.load(Relaxed);
+        // Whoever sees a word of a newer generation also sees that its own is over.
+        let mut seen = word.load(Acquire);
         loop {
             let next = if Tag::of(seen) == tag {
                 // A bucket that is full stays full: 67 million calls of one kind and thread.
@@ -239,7 +240,7 @@ impl Stripe {
             } else {
                 return None;
             };
-            match word.compare_exchange_weak(seen, next, Relaxed, Relaxed) {
+            match word.compare_exchange_weak(seen, next, AcqRel, Acquire) {
                 Ok(_) => return Some(()),
                 Err(other) => seen = other,
             }

@@ -1,0 +1,120 @@
+//! Permits that are dropped anywhere: the breaker is never stuck half-open. And threads that race for everything.
+#![cfg(not(loom))]
+
+use madang_base::{Moment, Random};
+use madang_breaker::{Breaker, Counter, Outcome, Settings, State, madang};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::thread;
+use std::time::Duration;
+
+fn at(millis: u64) -> Moment {
+    Moment::from_nanos((1_000_000 + millis) * 1_000_000)
+}
+
+fn settings() -> madang::Settings {
+    madang::Settings {
+        minimum_calls: 4,
+        open: Duration::from_millis(10),
+        open_max: Duration::from_millis(40),
+        trials: 3,
+        recovery: Duration::from_millis(20),
+        ..madang::Settings::default()
+    }
+}
+
+/// After whatever happened, some good calls close it without waiting for the longest stay.
+fn assert_closes(breaker: &Breaker, mut now: u64) {
+    for _ in 0..20 {
+        now += 41;
+        for _ in 0..10 {
+            if let Ok(permit) = breaker.acquire(at(now)) {
+                permit.succeed(at(now));
+            }
+        }
+    }
+    assert_eq!(breaker.state(at(now)), State::Closed, "{}", breaker.explain(at(now)));
+}
+
+#[test]
+fn a_million_permits_dropped_at_random_points_never_leave_it_stuck() {
+    let mut random = Random::new(7);
+    let mut now = 0;
+    let breaker = Arc::new(Breaker::new(Settings::Madang(settings()), at(0)));
+    let (mut held, mut dropped, mut half_open) = (Vec::new(), 0, 0);
+    while dropped < 1_000_000 {
+        now += u64::from(random.below(3));
+        for _ in 0..random.below(4) {
+            held.extend(breaker.acquire_owned(at(now)).ok());
+        }
+        half_open += u32::from(breaker.state(at(now)) == State::HalfOpen);
+        while held.len() > random.below(6) as usize {
+            let permit = held.swap_remove(random.below(held.len() as u32) as usize);
+            match random.below(16) {
+                0 => permit.fail(at(now)),
+                1 => permit.succeed(at(now)),
+                _ => {
+                    drop(permit);
+                    dropped += 1;
+                }
+            }
+        }
+    }
+    drop(held);
+    assert!(half_open > 10_000, "it was half-open {half_open} times");
+    assert_closes(&breaker, now);
+}
+
+#[test]
+fn threads_that_race_through_all_states_leave_nothing_behind() {
+    let transitions = Arc::new(AtomicU32::new(0));
+    let heard = Arc::clone(&transitions);
+    let listener = move |_: &madang_breaker::Transition| {
+        heard.fetch_add(1, Relaxed);
+    };
+    let breaker = Breaker::watched(Settings::Madang(settings()), at(0), listener);
+    let clock = &AtomicU32::new(0);
+    thread::scope(|scope| {
+        for seed in 0..4 {
+            let breaker = &breaker;
+            scope.spawn(move || {
+                let mut random = Random::new(seed);
+                for _ in 0..100_000 {
+                    let now = at((clock.fetch_add(1, Relaxed) / 10).into());
+                    let Ok(permit) = breaker.acquire(now) else { continue };
+                    match random.below(4) {
+                        0 => permit.succeed(now),
+                        1 | 2 => permit.fail(now),
+                        _ => drop(permit),
+                    }
+                }
+            });
+        }
+    });
+    assert!(transitions.load(Relaxed) > 1_000);
+    assert_closes(&breaker, clock.load(Relaxed).into());
+}
+
+#[test]
+fn no_result_is_lost_between_threads() {
+    for window in [madang::Window::Time(Duration::from_secs(60)), madang::Window::Calls(1_000_000)] {
+        let settings = madang::Settings { window, failure_rate: 100.0, ..madang::Settings::default() };
+        let breaker = Breaker::new(Settings::Madang(settings), at(0));
+        breaker.acquire(at(0)).unwrap().succeed(at(0));
+        thread::scope(|scope| {
+            for thread in 0..6 {
+                let breaker = &breaker;
+                scope.spawn(move || {
+                    for call in 0..10_000 {
+                        let outcome = if call % 2 == 0 { Outcome::Success } else { Outcome::Failure };
+                        let now = at(call + thread);
+                        breaker.acquire(now).unwrap().end(now, outcome, Duration::ZERO);
+                    }
+                });
+            }
+        });
+        let counters = breaker.counters(at(10_000));
+        assert_eq!(counters[0], ("calls", Counter::Count(60_001)), "{window:?}");
+        assert_eq!(counters[1], ("failures", Counter::Count(30_000)), "{window:?}");
+    }
+}
