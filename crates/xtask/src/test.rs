@@ -8,7 +8,7 @@ use clap::Args;
 
 use crate::{
     Verdict,
-    bench::NEEDED_FOR_COST,
+    bench::{NEEDED_FOR_BREAKER_COST, NEEDED_FOR_COST},
     interop::{NEEDED_FOR_BREAKER, NEEDED_FOR_CONSOLE, NEEDED_FOR_EUREKA},
     programs::{self, Install, NODE, PYTHON, Program},
     steps::{Show, Steps},
@@ -45,6 +45,7 @@ pub(crate) fn run(options: &Options) -> Result<Verdict> {
             needed.extend(NEEDED_FOR_EUREKA);
             needed.extend(NEEDED_FOR_BREAKER);
             needed.extend(NEEDED_FOR_CONSOLE);
+            needed.extend(NEEDED_FOR_BREAKER_COST);
             needed.extend(NEEDED_FOR_COST);
         }
         programs::bring(&needed, Install::from_flag(options.install))?;
@@ -74,7 +75,9 @@ pub(crate) fn run(options: &Options) -> Result<Verdict> {
         from_outside(&mut steps, "real Eureka clients", "eureka", NEEDED_FOR_EUREKA);
         from_outside(&mut steps, "real circuit breakers", "breaker", NEEDED_FOR_BREAKER);
         from_outside(&mut steps, "console in a browser", "console", NEEDED_FOR_CONSOLE);
-        measure_cost(&mut steps);
+        every_order(&mut steps);
+        measure_cost(&mut steps, "cost", "cost", NEEDED_FOR_COST);
+        measure_cost(&mut steps, "cost of a breaker's call", "breaker", NEEDED_FOR_BREAKER_COST);
     }
     Ok(steps.finish())
 }
@@ -89,13 +92,21 @@ fn from_outside(steps: &mut Steps, name: &'static str, protocol: &str, needed: &
     }
 }
 
-/// The gate on what a request costs: in a process of its own, so that what it prints is shown when it fails only.
-fn measure_cost(steps: &mut Steps) {
-    let missing = programs::missing(NEEDED_FOR_COST);
+/// Every order of what threads do in the breaker, tried by loom. Its flag builds everything anew, so in a folder of its own.
+fn every_order(steps: &mut Steps) {
+    let mut command = workspace::cargo();
+    command.args(["test", "--package", "madang-breaker", "--release", "--test", "loom", "--", "--quiet"]);
+    steps.run("threads in every order", command.env("RUSTFLAGS", "--cfg loom").env("CARGO_TARGET_DIR", "target/loom"));
+}
+
+/// The gates on what a request and a call cost: in a process of their own, so that what they print is shown when they
+/// fail only.
+fn measure_cost(steps: &mut Steps, name: &'static str, bench: &str, needed: &[Program]) {
+    let missing = programs::missing(needed);
     if missing.is_empty() {
-        steps.run_measurement("cost", workspace::cargo().args(["xtask", "bench", "cost"]));
+        steps.run_measurement(name, workspace::cargo().args(["xtask", "bench", bench]));
     } else {
-        steps.skip("cost", programs::reason(&missing));
+        steps.skip(name, programs::reason(&missing));
     }
 }
 

@@ -220,7 +220,7 @@ fn both<T>([first, second]: [Result<T>; 2]) -> Result<[T; 2]> {
 }
 
 /// What one of the requests that only the second run had took.
-fn by_request(few: u64, many: u64, requests: [u32; 2]) -> f64 {
+pub(super) fn by_request(few: u64, many: u64, requests: [u32; 2]) -> f64 {
     (many as f64 - few as f64) / f64::from(requests[1] - requests[0])
 }
 
