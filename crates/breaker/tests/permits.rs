@@ -118,3 +118,37 @@ fn no_result_is_lost_between_threads() {
         assert_eq!(counters[1], ("failures", Counter::Count(30_000)), "{window:?}");
     }
 }
+
+/// Runs calls on a thread of their own and waits for it.
+fn elsewhere(breaker: &Breaker, outcomes: &[Outcome]) {
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for outcome in outcomes {
+                if let Ok(permit) = breaker.acquire(at(0)) {
+                    permit.end(at(0), *outcome, Duration::ZERO);
+                }
+            }
+        });
+    });
+}
+
+#[test]
+fn calls_of_all_threads_are_judged_together() {
+    let breaker = Breaker::new(Settings::Madang(settings()), at(0));
+    for failures in 1..=4 {
+        assert_eq!(breaker.state(at(0)), State::Closed, "{failures}");
+        elsewhere(&breaker, &[Outcome::Failure]);
+    }
+    assert_eq!(breaker.state(at(0)), State::Open);
+}
+
+#[test]
+fn a_thread_whose_own_calls_are_fine_looks_at_the_others_from_time_to_time() {
+    let settings = madang::Settings { minimum_calls: 30, ..settings() };
+    let breaker = Breaker::new(Settings::Madang(settings), at(0));
+    elsewhere(&breaker, &[Outcome::Failure; 25]);
+    assert_eq!(breaker.state(at(0)), State::Closed);
+    let fine = [Outcome::Success, Outcome::Success, Outcome::Failure, Outcome::Success, Outcome::Failure].repeat(13);
+    elsewhere(&breaker, &fine);
+    assert_eq!(breaker.state(at(0)), State::Open, "40 % of its own calls failed, more than half of all");
+}

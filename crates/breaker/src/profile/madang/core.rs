@@ -120,7 +120,11 @@ impl Core {
 
     /// Asks the phase.
     fn ask(&self, mut word: Word, now: Moment) -> Result<Ticket, Rejected> {
+        let mode = word.mode();
         loop {
+            if word.mode() != mode {
+                return self.enter_otherwise(word, now);
+            }
             let next = match word.phase() {
                 Phase::Closed { recovering: None } => return Ok(ticket(word, COUNTED)),
                 Phase::Closed { recovering: Some(since) } => {
@@ -168,8 +172,7 @@ impl Core {
                     }
                     return Ok(ticket(next, TRIAL));
                 }
-                Err(seen) if seen.mode() == word.mode() => word = seen,
-                Err(seen) => return self.enter_otherwise(seen, now),
+                Err(seen) => word = seen,
             }
         }
     }
