@@ -152,3 +152,63 @@ fn a_thread_whose_own_calls_are_fine_looks_at_the_others_from_time_to_time() {
     elsewhere(&breaker, &fine);
     assert_eq!(breaker.state(at(0)), State::Open, "40 % of its own calls failed, more than half of all");
 }
+
+#[test]
+fn a_clock_that_jumps_by_hours_both_ways_never_leaves_it_stuck() {
+    const HOUR: u64 = 3_600_000;
+    for seed in 0..200 {
+        let mut random = Random::new(seed);
+        let mut now = 1_000 * HOUR;
+        let breaker = Breaker::new(Settings::Madang(settings()), at(now));
+        for _ in 0..500 {
+            now = match random.below(20) {
+                0 => now + HOUR,
+                1 => now - HOUR,
+                2 => now - u64::from(random.below(2_000)),
+                _ => now + u64::from(random.below(30)),
+            };
+            match (breaker.acquire(at(now)), random.below(4)) {
+                (Ok(permit), 0) => permit.succeed(at(now)),
+                (Ok(permit), 1 | 2) => permit.fail(at(now)),
+                (Ok(permit), _) => drop(permit),
+                (Err(rejected), _) => {
+                    let longest = Duration::from_millis(40);
+                    assert!(rejected.retry_after.is_none_or(|wait| wait <= longest), "{rejected:?}");
+                }
+            }
+        }
+        assert_closes(&breaker, now - 500 * HOUR);
+    }
+}
+
+#[test]
+fn settings_that_change_while_threads_call_break_nothing() {
+    let breaker = &Breaker::new(Settings::Madang(settings()), at(0));
+    thread::scope(|scope| {
+        for seed in 0..3 {
+            scope.spawn(move || {
+                let mut random = Random::new(seed);
+                for call in 0..30_000 {
+                    let now = at(call / 100);
+                    let Ok(permit) = breaker.acquire(now) else { continue };
+                    if random.below(3) == 0 { permit.fail(now) } else { permit.succeed(now) }
+                }
+            });
+        }
+        scope.spawn(move || {
+            for round in 0..300 {
+                let window = match round % 4 {
+                    0 => madang::Window::Time(Duration::from_secs(10)),
+                    1 => madang::Window::Calls(10),
+                    2 => madang::Window::Time(Duration::from_millis(100)),
+                    _ => madang::Window::Calls(1_000),
+                };
+                let changed = madang::Settings { window, trials: 1 + round % 5, ..settings() };
+                breaker.reload(&Settings::Madang(changed), at(u64::from(round))).unwrap();
+            }
+        });
+    });
+    let Counter::Count(calls) = breaker.counters(at(300))[0].1 else { panic!("calls are counted") };
+    assert!(calls <= 90_000, "{calls}");
+    assert_closes(breaker, 300);
+}
