@@ -22,7 +22,7 @@ use crate::Verdict;
 pub(crate) enum Interop {
     /// Eureka clients of Python, Node and Java, and Prometheus; `--against eureka` shows that the tests themselves are right
     Eureka(eureka::Options),
-    /// Circuit breakers of Python and Node against `madang breaker simulate`, on random traces
+    /// Circuit breakers of Python, Node and Java against `madang breaker simulate`, on random traces
     Breaker(breaker::Options),
     /// The console in a real browser
     Console(console::Options),

@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 use super::prepare;
 use crate::{
     Verdict,
-    programs::{self, Install, NODE, NPM, PIP, PYTHON, Program},
+    programs::{self, Install, JAVA, MAVEN, NODE, NPM, PIP, PYTHON, Program},
     workspace,
 };
 use library::{LIBRARIES, Library};
@@ -33,7 +33,7 @@ use random::Random;
 use same::{Reached, Tally};
 
 /// What the libraries run on, and what brings them.
-pub(crate) const NEEDED: &[Program] = &[PYTHON, PIP, NODE, NPM];
+pub(crate) const NEEDED: &[Program] = &[PYTHON, PIP, NODE, NPM, JAVA, MAVEN];
 
 #[derive(Args)]
 #[command(before_help = "Example: cargo xtask interop breaker pybreaker --traces 5000")]

@@ -10,12 +10,12 @@ use crate::{Counter, Outcome};
 /// A bucketed stream: what its last tick summed up.
 #[derive(Debug, Clone)]
 pub(super) struct Stream<const N: usize> {
-    /// The first bucket began here; a tick ends each.
+    /// The first tick is here; a bucket follows each.
     start: Moment,
     bucket: Duration,
     /// How many full buckets a tick sums up.
     buckets: u64,
-    /// The number of the bucket that runs, which is how many ticks there have been.
+    /// The number of the bucket that runs, which is how many ticks there have been; bucket 0 is over at the first.
     running: u64,
     /// What came into it so far.
     counts: [u64; N],
@@ -38,7 +38,7 @@ impl<const N: usize> Stream<N> {
         while self.running < last {
             self.tick(self.running + 1);
             if stop(self.latest()) {
-                return Some(self.start + nanos(self.running, self.bucket));
+                return Some(self.start + nanos(self.running - 1, self.bucket));
             }
             if self.full.is_empty() {
                 // All ticks up to the last one say the same.
@@ -61,8 +61,10 @@ impl<const N: usize> Stream<N> {
         self.full.forget_before(self.running.saturating_sub(self.buckets));
     }
 
+    /// The first tick comes at once: what is counted before the clock is looked at again is a bucket of its own.
     fn ticks_until(&self, now: Moment) -> u64 {
-        u64::try_from(now.since(self.start).as_nanos() / self.bucket.as_nanos().max(1)).unwrap_or(u64::MAX)
+        let later = now.since(self.start).as_nanos() / self.bucket.as_nanos().max(1);
+        u64::try_from(later).unwrap_or(u64::MAX).saturating_add(1)
     }
 
     pub(super) fn count(&mut self, kind: usize) {

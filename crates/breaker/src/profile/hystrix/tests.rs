@@ -154,9 +154,13 @@ fn any_success_closes_it_and_is_the_first_of_the_new_health() {
     play.calls("FFFF");
     assert!(play.enter().is_none());
     play.pass(30).end(late, 'S');
-    assert_eq!((play.state(), play.count("requestCount")), (State::Closed, 0));
-    assert_eq!(play.pass(99).count("requestCount"), 0, "ticks count from the close");
-    assert_eq!((play.pass(1).count("requestCount"), play.count("errorCount")), (1, 0));
+    assert_eq!((play.state(), play.count("requestCount")), (State::Closed, 1), "the first tick comes with the close");
+    play.end(play.enter().unwrap(), 'F');
+    assert_eq!(play.pass(99).count("errorCount"), 0, "ticks count from the close");
+    assert_eq!((play.pass(1).count("requestCount"), play.count("errorCount")), (2, 1));
+    play.pass(4_799);
+    assert_eq!((play.count("requestCount"), play.pass(1).count("requestCount")), (2, 2));
+    assert_eq!(play.pass(100).count("requestCount"), 1, "the success goes after 50 ticks, a bucket before the failure");
 }
 
 #[test]

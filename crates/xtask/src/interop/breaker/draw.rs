@@ -96,6 +96,95 @@ pub(super) fn opossum(random: &mut Random) -> Drawn {
     Drawn { settings, spans }
 }
 
+pub(super) fn resilience4j(random: &mut Random) -> Drawn {
+    let (wait, slow, stay) = (span(random), span(random), span(random));
+    let time_based = random.happens(50);
+    let lock_free = random.happens(25);
+    // A window of time without a lock has two seconds at least.
+    let size = match time_based {
+        true => random.one_of(&[1, 1, 2, 3, 5, 10]).max(if lock_free { 2 } else { 1 }),
+        false => random.one_of(&[1, 2, 3, 5, 7, 10, 20, 100]),
+    };
+    let percentages = [0.5, 10.0, 20.0, 25.0, 33.3, 33.333332, 40.0, 50.0, 50.0, 60.0, 66.6, 66.66667, 100.0];
+    let mut settings = json!({
+        "wait_duration_in_open_state": millis(wait),
+        "sliding_window_type": if time_based { "TIME_BASED" } else { "COUNT_BASED" },
+        "sliding_window_size": size,
+        "minimum_number_of_calls": random.one_of(&[1, 2, 3, 4, 5, 8, 10, 30]),
+        "permitted_number_of_calls_in_half_open_state": random.one_of(&[1, 2, 3, 4, 5, 10]),
+        "failure_rate_threshold": random.one_of(&percentages),
+        "record_exceptions": errors(random),
+        "ignore_exceptions": errors(random),
+    });
+    let mut spans = vec![wait];
+    if time_based {
+        spans.extend([1000, 1000 * size]);
+    }
+    if lock_free {
+        settings["sliding_window_synchronization_strategy"] = "LOCK_FREE".into();
+    }
+    if random.happens(60) {
+        settings["slow_call_duration_threshold"] = millis(slow);
+        settings["slow_call_rate_threshold"] = random.one_of(&percentages).into();
+        spans.push(slow);
+    }
+    if random.happens(40) {
+        settings["max_wait_duration_in_half_open_state"] = millis(stay);
+        settings["transition_to_state_after_wait_duration"] = random.one_of(&["OPEN", "CLOSED"]).into();
+        spans.push(stay);
+    }
+    if random.happens(40) {
+        settings["automatic_transition_from_open_to_half_open_enabled"] = true.into();
+    }
+    if random.happens(30) {
+        settings["enable_exponential_backoff"] = true.into();
+        settings["exponential_backoff_multiplier"] = random.one_of(&[1.0, 1.1, 1.5, 1.7, 2.0, 3.0]).into();
+        if random.happens(50) {
+            settings["exponential_max_wait_duration_in_open_state"] = millis(wait * 3);
+        }
+    }
+    if random.happens(20) {
+        let states = ["CLOSED", "OPEN", "HALF_OPEN", "DISABLED", "FORCED_OPEN", "METRICS_ONLY"];
+        settings["initial_state"] = random.one_of(&states).into();
+    }
+    if random.happens(20) {
+        settings["ignore_exceptions_precedence_enabled"] = true.into();
+    }
+    Drawn { settings, spans }
+}
+
+pub(super) fn hystrix(random: &mut Random) -> Drawn {
+    let sleep = if random.happens(3) { 0 } else { span(random) };
+    let interval = random.one_of(&[20, 50, 50, 100, 100, 250, 500, 70]);
+    // Mostly whole snapshots in the window, sometimes a part of one that does not count.
+    let window = interval * random.one_of(&[1, 2, 4, 10, 20]) + random.below(2) * random.below(interval);
+    let mut buckets = random.one_of(&[1, 2, 5, 10, 10]);
+    while window % buckets != 0 {
+        buckets -= 1;
+    }
+    let mut circuit = json!({
+        "request_volume_threshold": random.one_of(&[0, 1, 2, 3, 5, 10, 20]),
+        "sleep_window_in_milliseconds": millis(sleep),
+        "error_threshold_percentage": random.one_of(&[0, 1, 10, 25, 33, 50, 50, 57, 66, 67, 90, 100]),
+    });
+    for (name, chance) in [("force_open", 4), ("force_closed", 6)] {
+        if random.happens(chance) {
+            circuit[name] = true.into();
+        }
+    }
+    if random.happens(4) {
+        circuit["enabled"] = false.into();
+    }
+    let settings = json!({
+        "circuit_breaker": circuit,
+        "metrics": {
+            "rolling_stats": { "time_in_milliseconds": millis(window), "num_buckets": buckets },
+            "health_snapshot": { "interval_in_milliseconds": millis(interval) },
+        },
+    });
+    Drawn { settings, spans: vec![sleep, interval, interval, window] }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

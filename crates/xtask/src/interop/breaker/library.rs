@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     interop::prepare::{self, Made},
-    programs::{NODE, NPM, PYTHON},
+    programs::{JAVA, MAVEN, NODE, NPM, PYTHON},
     workspace,
 };
 
@@ -47,6 +47,28 @@ pub(super) const LIBRARIES: &[Library] = &[
         },
         draw: draw::opossum,
     },
+    Library {
+        profile: "resilience4j",
+        version: "resilience4j 2.4.0",
+        made: || vec![java()],
+        driver: || java_driver("resilience4j", &["libraries/*"]),
+        draw: draw::resilience4j,
+    },
+    Library {
+        profile: "hystrix",
+        version: "Hystrix 1.5.18",
+        made: || vec![java()],
+        driver: || java_driver("hystrix", &["libraries/*"]),
+        draw: draw::hystrix,
+    },
+    Library {
+        profile: "hystrix-master",
+        version: "Hystrix 1.5.12",
+        made: || vec![java()],
+        // The first of two versions of a class is the one that is used.
+        driver: || java_driver("hystrix-master", &["hystrix-master/*", "libraries/*"]),
+        draw: draw::hystrix,
+    },
 ];
 
 fn sources() -> PathBuf {
@@ -71,4 +93,20 @@ fn node() -> Made {
     npm.args(["ci", "--no-audit", "--no-fund", "--loglevel=error", "--prefix"]).arg(sources().join("node"));
     let (lock, result) = (sources().join("node/package-lock.json"), sources().join("node/node_modules"));
     Made { name: "breaker-node", from: vec![lock], result, command: npm }
+}
+
+fn java() -> Made {
+    let sources = sources().join("java");
+    let mut maven = Command::new(MAVEN.name);
+    maven.args(["--batch-mode", "--quiet", "package"]).current_dir(&sources);
+    let from = ["pom.xml", "src"].map(|path| sources.join(path)).into();
+    Made { name: "breaker-java", from, result: target().join("java/driver.jar"), command: maven }
+}
+
+fn java_driver(profile: &str, libraries: &[&str]) -> Command {
+    let folders = ["driver.jar"].iter().chain(libraries).map(|path| target().join("java").join(path));
+    let class_path: Vec<_> = folders.map(|path| path.display().to_string()).collect();
+    let mut driver = Command::new(JAVA.name);
+    driver.args(["-cp", &class_path.join(":"), "interop.Driver", profile]);
+    driver
 }
