@@ -36,6 +36,11 @@ impl<const N: usize> Stream<N> {
     pub(super) fn advance_until(&mut self, now: Moment, stop: impl Fn([u64; N]) -> bool) -> Option<Moment> {
         let last = self.ticks_until(now);
         while self.running < last {
+            if self.running == 0 && self.counts == [0; N] {
+                // Nobody hears of a first bucket that nothing came into.
+                self.tick(1);
+                continue;
+            }
             self.tick(self.running + 1);
             if stop(self.latest()) {
                 return Some(self.start + nanos(self.running - 1, self.bucket));

@@ -89,3 +89,9 @@ fn a_steady_load_opens_it_while_calls_fail_and_ends_closed() {
     assert!(first.iter().all(|state| *state == State::Closed));
     assert!(failing.contains(&State::Open) && last.last() == Some(&State::Closed));
 }
+
+#[test]
+fn a_circuit_that_opens_without_errors_does_so_at_its_first_full_bucket() {
+    let mut play = play(Settings { error_threshold_percentage: 0, ..quick() });
+    assert_eq!((play.pass(99).state(), play.pass(1).state()), (State::Closed, State::Open));
+}
