@@ -31,7 +31,9 @@ public final class HystrixMaster implements Library {
         HystrixCommandKey key = HystrixCommandKey.Factory.asKey("command-" + keys++);
         var properties = HystrixPropertiesFactory.getCommandProperties(key, HystrixCommands.properties(settings));
         HystrixCommandMetrics metrics = HystrixCommandMetrics.getInstance(key, GROUP, properties);
-        var breaker = HystrixCircuitBreaker.Factory.getInstance(key, GROUP, properties, metrics);
+        // A command that has it switched off makes none.
+        var breaker = properties.circuitBreakerEnabled().get()
+            ? HystrixCircuitBreaker.Factory.getInstance(key, GROUP, properties, metrics) : null;
         // Rolling counts are kept from when somebody first asks for them.
         HystrixCommands.counters(metrics);
         return new Bare(scheduler, key, metrics, breaker);
@@ -47,7 +49,7 @@ public final class HystrixMaster implements Library {
 
         @Override
         public boolean enter(long id) {
-            boolean admitted = (boolean) call("attemptExecution");
+            boolean admitted = breaker == null || (boolean) call("attemptExecution");
             if (!admitted) {
                 done(HystrixEventType.SHORT_CIRCUITED);
             }
@@ -56,10 +58,8 @@ public final class HystrixMaster implements Library {
 
         @Override
         public void end(long id, String outcome, long duration) {
-            if (outcome.equals("ok")) {
-                breaker.markSuccess();
-            } else {
-                call("markNonSuccess");
+            if (breaker != null) {
+                call(outcome.equals("ok") ? "markSuccess" : "markNonSuccess");
             }
             done(switch (outcome) {
                 case "ok" -> HystrixEventType.SUCCESS;
@@ -75,7 +75,7 @@ public final class HystrixMaster implements Library {
 
         @Override
         public String state() {
-            return HystrixCommands.field(breaker, "status").toString().toLowerCase(Locale.ROOT);
+            return breaker == null ? "closed" : HystrixCommands.field(breaker, "status").toString().toLowerCase(Locale.ROOT);
         }
 
         @Override
