@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 use super::*;
-use crate::{opossum, pybreaker};
+use crate::{opossum, pybreaker, resilience4j};
 
 fn replay(fail_max: u64, reset_timeout: Duration) -> Replay {
     Replay::new(Settings::Pybreaker(pybreaker::Settings { fail_max, reset_timeout, ..pybreaker::Settings::default() }))
@@ -105,6 +105,22 @@ fn a_state_that_a_timer_brought_is_noted_at_the_time_of_the_timer() {
     let turns: Vec<_> = replay.turns().map(|turn| (turn.at.as_millis(), turn.to, turn.cause)).collect();
     let opened = (7, State::Open, Cause::End(1, Outcome::Failure));
     assert_eq!(turns, [opened, (107, State::HalfOpen, Cause::Timer)]);
+}
+
+#[test]
+fn timers_that_turn_all_through_a_silence_of_years_do_not_hold_a_replay_up() {
+    let mut replay = Replay::new(Settings::Resilience4j(resilience4j::Settings {
+        initial_state: State::Open,
+        automatic_transition_from_open_to_half_open_enabled: true,
+        wait_duration_in_open_state: Duration::from_millis(2),
+        max_wait_duration_in_half_open_state: Duration::from_millis(3),
+        ..resilience4j::Settings::default()
+    }));
+    // Half-open from 2 to 5 ms of every 5.
+    let decided = replay.line(&call(1_000_000_000_003, 1)).unwrap();
+    let half_open = Decision { t: 1_000_000_000_003, id: 1, admitted: true, state: State::HalfOpen };
+    assert_eq!(decided, Step::Decided(half_open));
+    assert!(replay.turns().count() <= MAX_TURNS_OF_TIMERS + 1);
 }
 
 #[test]

@@ -159,7 +159,7 @@ pub(super) fn hystrix(random: &mut Random) -> Drawn {
     // Mostly whole snapshots in the window, sometimes a part of one that does not count.
     let window = interval * random.one_of(&[1, 2, 4, 10, 20]) + random.below(2) * random.below(interval);
     let mut buckets = random.one_of(&[1, 2, 5, 10, 10]);
-    while window % buckets != 0 {
+    while !window.is_multiple_of(buckets) {
         buckets -= 1;
     }
     let mut circuit = json!({
