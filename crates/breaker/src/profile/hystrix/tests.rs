@@ -180,3 +180,29 @@ fn the_percentage_is_cut_as_the_product_cuts_it() {
     play.calls(&("F".repeat(29) + &"S".repeat(21)));
     assert_eq!((play.count("errorPercentage"), play.enter().is_some()), (57, true), "29 of 50");
 }
+
+#[test]
+fn dots_are_tables_and_milliseconds_a_duration_or_a_number() {
+    let read = |text: &str| {
+        let node = madang_settings::parse(text, "breaker.toml".as_ref()).unwrap();
+        let mut problems = madang_settings::Problems::default();
+        let settings = Settings::read(&node, "", &mut problems);
+        (settings, problems.iter().map(|problem| problem.message.clone()).collect::<Vec<_>>())
+    };
+    for sleep_window in ["\"2s\"", "2000"] {
+        let text = format!(
+            "circuit_breaker.sleep_window_in_milliseconds = {sleep_window}\nexecution.isolation.strategy = \"THREAD\""
+        );
+        let expected = Settings { sleep_window: Duration::from_secs(2), ..Settings::default() };
+        assert_eq!(read(&text), (expected, Vec::new()), "{sleep_window}");
+    }
+    for (text, expected) in [
+        ("fallback.enabeld = true", "`enabeld` is not a setting of `fallback`"),
+        ("metrics.health_snapshot.interval_in_milliseconds = \"20s\"", "must not come more seldom"),
+        ("metrics.rolling_stats.num_buckets = 10001", "must span a millisecond"),
+        ("circuit_breaker.sleep_window_in_milliseconds = \"1500us\"", "must be whole milliseconds"),
+    ] {
+        let (_, messages) = read(text);
+        assert!(messages.len() == 1 && messages[0].contains(expected), "{text}: {messages:?}");
+    }
+}

@@ -291,3 +291,29 @@ fn rates_are_what_java_makes_of_them_in_32_bits() {
     play.calls("SSF");
     assert_eq!(play.count("failureRate").to_string(), "33.333332");
 }
+
+#[test]
+fn settings_that_the_product_would_not_build_are_refused() {
+    let read = |text: &str| {
+        let node = madang_settings::parse(text, "breaker.toml".as_ref()).unwrap();
+        let mut problems = madang_settings::Problems::new();
+        (Settings::read(&node, "", &mut problems), problems.to_string())
+    };
+    let (settings, problems) = read("sliding_window_type = \"time_based\"\nwritable_stack_trace_enabled = false");
+    assert_eq!((settings.sliding_window_type, problems.as_str()), (WindowType::TimeBased, ""));
+    for (text, expected) in [
+        ("failure_rate_threshold = 0", "must be from 0.001 to 100"),
+        ("sliding_window_size = 0", "must be from 1 to 1000000"),
+        ("wait_duration_in_open_state = \"0s\"", "must be from 1ms to"),
+        ("record_exceptions = [\"fial\"]", "did you mean `fail`?"),
+        ("enable_exponential_backoff = true\nenable_randomized_wait = true", "exclude each other"),
+        (
+            "sliding_window_type = \"TIME_BASED\"\nsliding_window_size = 1\n\
+             sliding_window_synchronization_strategy = \"LOCK_FREE\"",
+            "needs a `sliding_window_size` of at least 2",
+        ),
+    ] {
+        let (_, problems) = read(text);
+        assert!(problems.contains(expected), "{text}: {problems}");
+    }
+}
