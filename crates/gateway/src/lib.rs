@@ -48,7 +48,6 @@ mod settings;
 mod snapshot;
 mod socket;
 mod story;
-mod timer;
 mod traffic;
 mod worker;
 

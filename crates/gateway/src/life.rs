@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use madang_balance::EndpointId;
 use madang_base::Moment;
+use madang_runtime::Timer;
 use madang_upstream::{AcquireError, Freshness, Missed, Watch};
 
 use crate::breaker::{self, Breaker, Fallback};
@@ -23,7 +24,6 @@ use crate::pump::{Fault, Pump};
 use crate::reply::Reply;
 use crate::settings::Policy;
 use crate::snapshot::{Route, Side, View};
-use crate::timer::Timer;
 use crate::worker::Worker;
 
 /// How a request ended.

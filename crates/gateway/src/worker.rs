@@ -12,6 +12,7 @@ use std::task::{Poll, Waker};
 use std::time::{Duration, SystemTime};
 
 use madang_base::{Moment, Random};
+use madang_runtime::Timer;
 use madang_upstream::Upstream;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
@@ -27,7 +28,6 @@ use crate::life::{End, live, respond};
 use crate::metrics::WorkerMeters;
 use crate::reply::Reply;
 use crate::snapshot::{Side, View};
-use crate::timer::Timer;
 
 /// How often idle connections to services are looked through.
 const SWEEP: Duration = Duration::from_secs(5);

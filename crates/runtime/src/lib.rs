@@ -21,7 +21,9 @@
 mod clock;
 mod scope;
 mod task;
+mod timer;
 
 pub use clock::{now, sleep_until};
 pub use scope::{Finished, Scope};
 pub use task::Task;
+pub use timer::Timer;

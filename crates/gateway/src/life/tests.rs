@@ -8,6 +8,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use madang_balance::{Availability, Member};
 use madang_base::Name;
+use madang_runtime::Timer;
 use madang_settings::{Fields, Problems};
 use madang_testkit::{ScriptedServer, Step};
 use madang_upstream::Directory;
@@ -23,7 +24,6 @@ use crate::kept::Ring;
 use crate::metrics::WorkerMeters;
 use crate::settings::Settings;
 use crate::snapshot::{Side, Snapshot};
-use crate::timer::Timer;
 use crate::worker::{Worker, serve};
 
 /// Plays `script` against a gateway whose only route leads to `service` through `filters`.

@@ -10,18 +10,25 @@ use std::task::{Context, Poll};
 use madang_base::Moment;
 use tokio::time::{Instant, Sleep};
 
-pub(crate) struct Timer {
+/// Deadlines of one connection, of which one at a time counts.
+#[derive(Debug)]
+pub struct Timer {
     sleep: Pin<Box<Sleep>>,
     armed: Moment,
 }
 
 impl Timer {
-    pub(crate) fn new() -> Self {
+    /// A timer that waits for nothing yet.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    #[must_use]
+    pub fn new() -> Self {
         Self { sleep: Box::pin(tokio::time::sleep_until(Instant::now())), armed: Moment::default() }
     }
 
     /// Ready once `deadline` passed.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, deadline: Moment) -> Poll<()> {
+    pub fn poll(&mut self, cx: &mut Context<'_>, deadline: Moment) -> Poll<()> {
         loop {
             if self.armed > deadline || self.armed == Moment::default() {
                 self.arm(deadline);
@@ -39,8 +46,14 @@ impl Timer {
     }
 
     fn arm(&mut self, deadline: Moment) {
-        let left = deadline.since(madang_runtime::now());
+        let left = deadline.since(crate::now());
         self.sleep.as_mut().reset(Instant::now() + left);
         self.armed = deadline;
+    }
+}
+
+impl Default for Timer {
+    fn default() -> Self {
+        Self::new()
     }
 }
