@@ -1,34 +1,29 @@
-//! HTTP/1.1 for people and tools: axum routers on hyper, with limits on everything a client can make large or slow.
+//! HTTP/1.1 for people and tools: axum routers on `madang-h1`, with limits on everything a client can make large or slow.
 //!
 //! The gateway does not come this way. Every request passes the [`Guard`] first; its body is collected before the router
-//! sees it, so a handler never waits for a client.
+//! sees it, so a handler never waits for a client. `connection` goes from one request to the next, `request` and
+//! `answer` are one message each.
 
-use std::convert::Infallible;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use axum::extract::{ConnectInfo, DefaultBodyLimit, Request};
-use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
-use http::StatusCode;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::{Body as _, Incoming};
-use hyper::server::conn::http1;
-use hyper::service::{Service, service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use axum::extract::DefaultBodyLimit;
 use hyper_util::service::TowerToHyperService;
 use madang_runtime::Scope;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{debug, warn};
 
-use crate::codes;
+use self::answer::Date;
 use crate::guard::Guard;
-use crate::problem::Problem;
+
+mod answer;
+mod connection;
+mod request;
+mod wire;
 
 /// How long accepting rests after an error of the system, such as "too many open files".
 const ACCEPT_REST: Duration = Duration::from_millis(100);
@@ -97,7 +92,7 @@ pub fn serve_within(
     let address = listener.local_addr()?;
     // The body is limited here, before any extractor sees it.
     let router = TowerToHyperService::new(router.layer(DefaultBodyLimit::disable()));
-    let server = Arc::new(Server { router, guard, limits, scope: scope.clone() });
+    let server = Arc::new(Server { router, guard, limits, scope: scope.clone(), date: Date::default() });
     scope.spawn("accept", server.accept(listener));
     Ok(address)
 }
@@ -107,6 +102,7 @@ struct Server {
     guard: Guard,
     limits: Limits,
     scope: Scope,
+    date: Date,
 }
 
 impl Server {
@@ -133,72 +129,17 @@ impl Server {
         let Ok(local) = stream.local_addr() else { return };
         // Answers are written whole.
         let _ = stream.set_nodelay(true);
-        let service = service_fn(|request| {
-            let server = Arc::clone(&self);
-            async move { Ok::<_, Infallible>(server.answer(request, peer, local.ip()).await) }
-        });
-        let mut connection = std::pin::pin!(
-            http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(self.limits.head_timeout)
-                .max_buf_size(self.limits.head_bytes)
-                .serve_connection(TokioIo::new(stream), service)
-        );
-        let ended = match self.scope.until_cancelled(connection.as_mut()).await {
+        let mut serving = std::pin::pin!(connection::serve(&self, stream, local.ip()));
+        let ended = match self.scope.until_cancelled(serving.as_mut()).await {
             Some(ended) => ended,
-            None => {
-                connection.as_mut().graceful_shutdown();
-                match tokio::time::timeout(self.limits.drain, connection).await {
-                    Ok(ended) => ended,
-                    Err(_) => return debug!(%peer, "connection closed with a request running"),
-                }
-            }
+            // It sees that the scope has ended, and rests no more.
+            None => match tokio::time::timeout(self.limits.drain, serving).await {
+                Ok(ended) => ended,
+                Err(_) => return debug!(%peer, "connection closed with a request running"),
+            },
         };
         if let Err(error) = ended {
             debug!(%peer, %error, "connection ended early");
-        }
-    }
-
-    async fn answer(&self, request: Request<Incoming>, peer: SocketAddr, local: IpAddr) -> Response {
-        if let Err(refusal) = self.guard.check(request.uri(), request.headers(), local) {
-            debug!(%peer, %refusal, "request refused");
-            return refusal.into_response();
-        }
-        let (head, body) = request.into_parts();
-        let body = match self.collect(body).await {
-            Ok(body) => body,
-            Err(refused) => return refused,
-        };
-        let mut request = Request::from_parts(head, Body::from(body));
-        request.extensions_mut().insert(ConnectInfo(peer));
-        match self.router.call(request).await {
-            Ok(response) => response,
-            Err(never) => match never {},
-        }
-    }
-
-    async fn collect(&self, body: Incoming) -> Result<Bytes, Response> {
-        let limit = self.limits.body_bytes;
-        let too_large = || {
-            let most = madang_base::format_size(limit as u64);
-            let detail = format!("the body is larger than {most}, the most this takes");
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, &codes::BODY_TOO_LARGE, detail).into_response()
-        };
-        if body.size_hint().lower() > limit as u64 {
-            return Err(too_large());
-        }
-        match tokio::time::timeout(self.limits.body_timeout, Limited::new(body, limit).collect()).await {
-            Ok(Ok(body)) => Ok(body.to_bytes()),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-            Ok(Err(error)) => {
-                let detail = format!("the body cannot be read: {error}");
-                Err(Problem::new(StatusCode::BAD_REQUEST, &codes::REQUEST_INVALID, detail).into_response())
-            }
-            Err(_) => {
-                let after = madang_base::format_duration(self.limits.body_timeout);
-                let detail = format!("the body did not arrive within {after}");
-                Err(Problem::new(StatusCode::REQUEST_TIMEOUT, &codes::BODY_TIMEOUT, detail).into_response())
-            }
         }
     }
 }

@@ -272,3 +272,240 @@ async fn plain_refusals_become_problems_and_others_stay() {
     let answer = ask(address, "GET /things?count=3 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
     assert!(status(&answer) == 200 && answer.ends_with('3'), "{answer}");
 }
+
+/// Reads exactly one answer with a length; the connection stays.
+async fn one(stream: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    loop {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            if body.len() >= length.map_or(0, |length| length.parse().unwrap()) {
+                return text;
+            }
+        }
+        let mut byte = [0];
+        tokio::time::timeout(LONG, stream.read_exact(&mut byte)).await.expect("no whole answer").unwrap();
+        bytes.extend(byte);
+    }
+}
+
+/// A router with every way a body can come, and one that gives back what it got.
+fn bodies() -> Router {
+    let pieces = |count: usize, size: usize| {
+        let (sender, receiver) = mpsc::channel(1);
+        tokio::spawn(async move {
+            for _ in 0..count {
+                let piece = bytes::Bytes::from("p".repeat(size));
+                if sender.send(Ok::<_, std::convert::Infallible>(hyper::body::Frame::data(piece))).await.is_err() {
+                    return;
+                }
+            }
+        });
+        axum::body::Body::new(Pieces(receiver))
+    };
+    Router::new()
+        .route("/echo", post(|body: String| async move { body }))
+        .route("/whole", get(|| async { "whole" }))
+        .route("/none", get(|| async { axum::http::StatusCode::NO_CONTENT }))
+        .route("/pieces", get(move || async move { pieces(3, 5) }))
+        .route("/large", get(move || async move { pieces(3, 100_000) }))
+        .route("/host", get(|uri: axum::http::Uri| async move { uri.to_string() }))
+}
+
+/// Frames from a channel: a body of unknown length.
+struct Pieces(mpsc::Receiver<Result<hyper::body::Frame<bytes::Bytes>, std::convert::Infallible>>);
+
+impl hyper::body::Body for Pieces {
+    type Data = bytes::Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<hyper::body::Frame<bytes::Bytes>, Self::Error>>> {
+        self.0.poll_recv(cx)
+    }
+}
+
+#[tokio::test]
+async fn requests_sent_at_once_are_answered_in_order_on_one_connection() {
+    let scope = Scope::new("test");
+    let address = start(bodies(), patient(), &scope);
+    let echo =
+        |text: &str| format!("POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{text}", text.len());
+    let chunked = "POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nth\r\n3;x=y\r\nird\r\n0\r\n\r\n";
+    let last = "GET /whole HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let mut stream = send(address, &(echo("first") + &echo("") + chunked + last)).await;
+    for expected in ["first", "", "third", "whole"] {
+        let answer = one(&mut stream).await;
+        assert_eq!((status(&answer), answer.split_once("\r\n\r\n").unwrap().1), (200, expected));
+    }
+    assert_eq!(rest(stream).await, "");
+    // However it is cut, it is the same.
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    for byte in (echo("slowly") + chunked).bytes() {
+        stream.write_all(&[byte]).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    assert!(one(&mut stream).await.ends_with("slowly"));
+    assert!(one(&mut stream).await.ends_with("third"));
+}
+
+#[tokio::test]
+async fn a_body_of_unknown_length_is_chunked_and_ends_with_the_connection_for_an_old_client() {
+    let scope = Scope::new("test");
+    let address = start(bodies(), patient(), &scope);
+    for (path, size) in [("/pieces", 5), ("/large", 100_000)] {
+        let answer =
+            ask(address, &format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")).await;
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains("transfer-encoding: chunked") && !head.contains("content-length"), "{head}");
+        let chunk = format!("{size:x}\r\n{}\r\n", "p".repeat(size));
+        assert!(body == format!("{}0\r\n\r\n", chunk.repeat(3)), "{} bytes of {path}", body.len());
+        let answer =
+            ask(address, &format!("GET {path} HTTP/1.0\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n")).await;
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains("connection: close") && !head.contains("chunked"), "{head}");
+        assert!(body == "p".repeat(size * 3), "{} bytes of {path}", body.len());
+    }
+    let mut old = send(address, "GET /whole HTTP/1.0\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n").await;
+    assert!(one(&mut old).await.contains("connection: keep-alive\r\n"));
+    old.write_all(b"GET /whole HTTP/1.0\r\nHost: localhost\r\n\r\n").await.unwrap();
+    assert!(rest(old).await.contains("connection: close\r\n"));
+}
+
+#[tokio::test]
+async fn an_answer_that_has_no_body_says_so_and_the_next_one_follows() {
+    let scope = Scope::new("test");
+    let address = start(bodies(), patient(), &scope);
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    for (request, expected, length) in [
+        ("HEAD /whole", 200, Some("content-length: 5\r\n")),
+        ("GET /none", 204, None),
+        ("HEAD /pieces", 200, None),
+        ("GET /whole", 200, Some("content-length: 5\r\n")),
+    ] {
+        stream.write_all(format!("{request} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes()).await.unwrap();
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            head.push(stream.read_u8().await.unwrap().into());
+        }
+        assert_eq!(status(&head), expected, "{request}");
+        assert_eq!(head.contains("content-length"), length.is_some(), "{head}");
+        assert!(length.is_none_or(|length| head.contains(length)), "{head}");
+        assert!(head.contains("\r\ndate: ") && !head.contains("chunked"), "{head}");
+    }
+    stream.shutdown().await.unwrap();
+    assert_eq!(rest(stream).await, "whole");
+}
+
+#[tokio::test]
+async fn a_client_that_asks_first_is_told_to_go_on_only_when_its_body_is_wanted() {
+    let scope = Scope::new("test");
+    let address = start(bodies(), http::Limits { body_bytes: 8, ..patient() }, &scope);
+    let head = |host: &str, length: usize| {
+        format!("POST /echo HTTP/1.1\r\nHost: {host}\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n\r\n")
+    };
+    let mut stream = send(address, &head("localhost", 4)).await;
+    assert_eq!(one(&mut stream).await, "HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(b"body").await.unwrap();
+    assert!(one(&mut stream).await.ends_with("\r\n\r\nbody"));
+    for (host, length, expected) in [("localhost", 9, 413), ("evil.example", 4, 421)] {
+        let answer = ask(address, &head(host, length)).await;
+        assert_eq!(status(&answer), expected, "{answer}");
+        assert!(answer.contains("connection: close"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn what_two_readers_could_read_differently_is_refused_and_the_connection_ends() {
+    let scope = Scope::new("test");
+    let (router, calls) = counting();
+    let address = start(router, patient(), &scope);
+    for (request, expected, code) in [
+        (
+            "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+            400,
+            "MD0110",
+        ),
+        ("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400, "MD0110"),
+        ("GET / HTTP/1.1\r\nHost : localhost\r\n\r\n", 400, "MD0110"),
+        ("GET / HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n", 421, "MD0101"),
+        ("GET / HTTP/3.0\r\nHost: localhost\r\n\r\n", 505, "MD0110"),
+        ("POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400, "MD0110"),
+        ("POST / HTTP/1.1\r\nHost: localhost\r\nExpect: a-lot\r\nContent-Length: 1\r\n\r\n", 417, "MD0110"),
+    ] {
+        let answer = ask(address, &format!("{request}GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")).await;
+        assert_eq!((status(&answer), &*problem(&answer).code), (expected, code), "{request}: {answer}");
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "nothing behind it is taken for a request: {answer}");
+    }
+    assert_eq!(calls.load(SeqCst), 0);
+    let answer = ask(
+        start(bodies(), patient(), &scope),
+        "GET http://127.0.0.1:80/host HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n",
+    );
+    assert!(answer.await.ends_with("http://127.0.0.1:80/host"));
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_ends_its_request_and_its_stream() {
+    let scope = Scope::new("test");
+    let (left, mut seen) = mpsc::channel::<&str>(4);
+    /// Says so when it is dropped.
+    struct Held(mpsc::Sender<&'static str>, &'static str);
+    impl Drop for Held {
+        fn drop(&mut self) {
+            let _ = self.0.try_send(self.1);
+        }
+    }
+    let (waiting, streaming) = (left.clone(), left.clone());
+    let router = Router::new()
+        .route(
+            "/wait",
+            get(move || async move {
+                let _held = Held(waiting, "waiting");
+                std::future::pending::<&str>().await
+            }),
+        )
+        .route(
+            "/stream",
+            get(move || async move {
+                let held = Held(streaming, "streaming");
+                let (sender, receiver) = mpsc::channel(4);
+                let first = hyper::body::Frame::data(bytes::Bytes::from_static(b"event"));
+                sender.send(Ok(first)).await.unwrap();
+                // It is given up together with the body.
+                tokio::spawn(async move {
+                    sender.closed().await;
+                    drop(held);
+                });
+                axum::body::Body::new(Pieces(receiver))
+            }),
+        );
+    let address = start(router, patient(), &scope);
+    let mut stream = send(address, "GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    let mut text = String::new();
+    while !text.ends_with("event\r\n") {
+        text.push(stream.read_u8().await.unwrap().into());
+    }
+    drop(stream);
+    assert_eq!(tokio::time::timeout(LONG, seen.recv()).await, Ok(Some("streaming")));
+    drop(send(address, "GET /wait HTTP/1.1\r\nHost: localhost\r\n\r\n").await);
+    assert_eq!(tokio::time::timeout(LONG, seen.recv()).await, Ok(Some("waiting")));
+}
+
+#[tokio::test]
+async fn an_answer_given_while_everything_ends_is_the_last_of_its_connection() {
+    let scope = Scope::new("test");
+    let (mut gate, router) = Gate::new();
+    let address = start(router, patient(), &scope);
+    let running = send(address, &(KEEPING.to_owned() + KEEPING)).await;
+    gate.entered().await;
+    scope.cancel();
+    gate.open.add_permits(2);
+    let answer = rest(running).await;
+    assert!(answer.contains("connection: close\r\n"), "{answer}");
+    assert_eq!(answer.matches("HTTP/1.1 200").count(), 1, "{answer}");
+}
