@@ -43,4 +43,4 @@ pub use preserve::PreservationExplained;
 pub use registry::{Override, RegisterError, Registered, Registry, Removed, UnknownInstance};
 pub use removals::Why;
 pub use settings::{Credentials, KEYS, Settings};
-pub use view::{Change, Kind, Listed, ServiceView, Snapshot};
+pub use view::{Change, Changed, Kind, Listed, ServiceView, Snapshot};

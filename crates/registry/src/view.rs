@@ -1,5 +1,6 @@
 //! What readers see: immutable views, shared, made when somebody reads after a change.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
@@ -62,6 +63,9 @@ impl Listed {
         self.instance.id.as_str() == id || self.supervised.as_ref().is_some_and(|other| other.id.as_str() == id)
     }
 }
+
+/// One instance as it was listed, and as it is.
+pub type Changed<'a> = (Option<&'a Arc<Listed>>, Option<&'a Arc<Listed>>);
 
 /// All listed instances of one service, sorted by id.
 #[derive(Debug, Default)]
@@ -130,6 +134,29 @@ impl ServiceView {
         let instances = if known.0.contains(alias) { self.instances.as_slice() } else { &[] };
         let has = move |text: &String| text.split(',').any(|one| one == alias);
         instances.iter().filter(move |listed| kind.text(listed).is_some_and(has))
+    }
+
+    /// Each instance that is not listed as it was in `before`, by id: as it was, and as it is. Rows that did not change are
+    /// shared, so this is a walk over pointers.
+    pub fn changes_since<'a>(&'a self, before: &'a Self) -> impl Iterator<Item = Changed<'a>> {
+        let (mut before, mut now) = (before.instances.iter().peekable(), self.instances.iter().peekable());
+        std::iter::from_fn(move || {
+            loop {
+                let order = match (before.peek(), now.peek()) {
+                    (Some(old), Some(new)) if Arc::ptr_eq(old, new) => {
+                        (before.next(), now.next());
+                        continue;
+                    }
+                    (Some(old), Some(new)) => old.instance.id.cmp(&new.instance.id),
+                    (Some(_), None) => Ordering::Less,
+                    (None, Some(_)) => Ordering::Greater,
+                    (None, None) => return None,
+                };
+                let old = if order.is_le() { before.next() } else { None };
+                let new = if order.is_ge() { now.next() } else { None };
+                return Some((old, new));
+            }
+        })
     }
 
     /// One instance by the id of one of its records.

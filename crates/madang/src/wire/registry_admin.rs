@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use madang_admin::{Events, Level};
 use madang_base::Name;
-use madang_registry::{Face, Handle, Listed, Snapshot, Status, Why};
+use madang_registry::{Face, Handle, Listed, ServiceView, Snapshot, Status, Why};
 
 /// The least time between two looks, so that ten thousand registrations are not ten thousand looks.
 const PACE: Duration = Duration::from_millis(100);
@@ -77,59 +77,61 @@ fn summary(news: &[News]) -> Option<String> {
 }
 
 fn differences(service: &Name, before: &Snapshot, now: &Snapshot, why: impl Fn(&str) -> Option<Why>) -> Vec<News> {
-    let (before, now) = (by_id(service, before), by_id(service, now));
-    let gone = before.iter().filter(|(id, old)| is_told(old) && !now.contains_key(*id));
-    let mut all: Vec<News> = gone.map(|(id, _)| left(id, why(id))).collect();
-    all.extend(now.iter().filter_map(|(id, new)| match before.get(id) {
-        None => is_told(new).then(|| came(id, new)),
-        Some(old) => moved(id, old, new),
-    }));
-    all
-}
-
-fn by_id<'a>(service: &Name, snapshot: &'a Snapshot) -> BTreeMap<&'a str, &'a Listed> {
-    let all = snapshot.service(service.as_str()).into_iter().flat_map(|view| &view.instances);
-    all.map(|listed| (listed.instance.id.as_str(), &**listed)).collect()
+    let none = ServiceView::default();
+    let view = |snapshot: &Snapshot| snapshot.service(service.as_str()).cloned();
+    let (before, now) = (view(before), view(now));
+    let (before, now) = (before.as_deref().unwrap_or(&none), now.as_deref().unwrap_or(&none));
+    let (mut gone, mut rest) = (Vec::new(), Vec::new());
+    for changed in now.changes_since(before) {
+        match changed {
+            (Some(old), None) => gone.extend(is_told(old).then(|| left(old, why(old.instance.id.as_str())))),
+            (None, Some(new)) => rest.extend(is_told(new).then(|| came(new))),
+            (Some(old), Some(new)) => rest.extend(moved(old, new)),
+            (None, None) => {}
+        }
+    }
+    gone.append(&mut rest);
+    gone
 }
 
 fn is_told(listed: &Listed) -> bool {
     listed.face != Face::SUPERVISE
 }
 
-fn news(kind: &'static str, level: Level, id: &str, text: String) -> News {
-    News { kind, level, instance: id.to_owned(), text }
+fn news(kind: &'static str, level: Level, listed: &Listed, text: String) -> News {
+    News { kind, level, instance: listed.instance.id.to_string(), text }
 }
 
-fn came(id: &str, new: &Listed) -> News {
+fn came(new: &Listed) -> News {
     let port = if new.instance.port.enabled { new.instance.port } else { new.instance.secure_port };
     let place = format!("{}:{}", new.instance.address, port.number);
-    news("registry", Level::Info, id, format!("registered by {} as `{}`, {place}", new.face, new.status))
+    news("registry", Level::Info, new, format!("registered by {} as `{}`, {place}", new.face, new.status))
 }
 
-fn left(id: &str, why: Option<Why>) -> News {
+fn left(old: &Listed, why: Option<Why>) -> News {
     let (level, text) = match why {
         Some(Why::Expired) => (Level::Warn, "removed: its lease ran out"),
         Some(Why::Cancelled) => (Level::Info, "deregistered"),
         Some(Why::ProcessEnded) => (Level::Info, "removed: its process has ended"),
         None => (Level::Info, "no longer registered"),
     };
-    news("registry", level, id, text.to_owned())
+    news("registry", level, old, text.to_owned())
 }
 
-fn moved(id: &str, old: &Listed, new: &Listed) -> Option<News> {
+fn moved(old: &Listed, new: &Listed) -> Option<News> {
     if old.overridden != new.overridden {
         let text = match &new.overridden {
             Some(overridden) => format!("{} set the status to `{}`", overridden.by, overridden.status),
             None => format!("the override is gone; the status is `{}`", new.status),
         };
-        return Some(news("override", Level::Info, id, text));
+        return Some(news("override", Level::Info, new, text));
     }
     let level = match new.status {
         Status::Up | Status::Starting | Status::OutOfService => Level::Info,
         Status::Down | Status::Unknown => Level::Warn,
     };
     let text = || format!("`{}`, was `{}`", new.status, old.status);
-    (is_told(new) && old.status != new.status).then(|| news("registry", level, id, text()))
+    (is_told(new) && old.status != new.status).then(|| news("registry", level, new, text()))
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! From records to what readers see: the snapshot, and the changes that led to it.
 
-use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -45,7 +44,13 @@ impl Registry {
     }
 
     fn note_changes(&mut self, before: &ServiceView, after: &ServiceView, now: Moment) {
-        for change in differences(&before.instances, &after.instances) {
+        for (old, new) in after.changes_since(before) {
+            // The same id in both is a change of one, and only its new row is told.
+            let change = match (old, new) {
+                (_, Some(listed)) => Change { kind: listed.kind, listed: Arc::clone(listed) },
+                (Some(listed), None) => Change { kind: Kind::Deleted, listed: Arc::clone(listed) },
+                (None, None) => continue,
+            };
             self.changes.push(change, now);
         }
         self.changes.forget(now);
@@ -135,32 +140,5 @@ impl Registry {
         let records = known.records.iter().filter(|((id, _), _)| ids.contains(&Some(id)));
         let records = records.map(|((_, face), record)| record.explain(face, now, known.held.is_some())).collect();
         Some(Explanation::new(listed, records, self.preservation(service, now)))
-    }
-}
-
-/// What leads from one listing to the next, both sorted by id.
-fn differences(before: &[Arc<Listed>], after: &[Arc<Listed>]) -> Vec<Change> {
-    let (mut before, mut after) = (before.iter().peekable(), after.iter().peekable());
-    let mut found = Vec::new();
-    loop {
-        let order = match (before.peek(), after.peek()) {
-            (Some(old), Some(new)) if Arc::ptr_eq(old, new) => {
-                before.next();
-                after.next();
-                continue;
-            }
-            (Some(old), Some(new)) => old.instance.id.cmp(&new.instance.id),
-            (Some(_), None) => Ordering::Less,
-            (None, Some(_)) => Ordering::Greater,
-            (None, None) => return found,
-        };
-        // The same id in both is a change of one, and only its new row is told.
-        let gone = if order.is_le() { before.next() } else { None };
-        let fresh = if order.is_ge() { after.next() } else { None };
-        found.extend(match (gone, fresh) {
-            (_, Some(listed)) => Some(Change { kind: listed.kind, listed: Arc::clone(listed) }),
-            (Some(listed), None) => Some(Change { kind: Kind::Deleted, listed: Arc::clone(listed) }),
-            (None, None) => None,
-        });
     }
 }

@@ -30,8 +30,8 @@ fn fixed(name: &str, port: u16) -> Fixed {
 
 /// What is called of `orders`, as `instance address availability`.
 fn called(registry: &Handle, all_fixed: Vec<Fixed>) -> Vec<String> {
-    let view = View { fixed: Arc::new(all_fixed), listed: registry.snapshot() };
-    let members = view.members(&Name::parse("orders").unwrap());
+    let view = View { fixed: Arc::new(all_fixed), listed: registry.snapshot(), doubled: BTreeSet::new() };
+    let members = view.called(&Name::parse("orders").unwrap()).members;
     members.iter().map(|one| format!("{} {} {:?}", one.instance, one.address, one.availability)).collect()
 }
 
