@@ -13,6 +13,7 @@ mod path;
 mod read;
 mod replication;
 mod status;
+mod value;
 mod words;
 mod write_json;
 mod write_xml;

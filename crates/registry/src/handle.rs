@@ -2,6 +2,7 @@
 //!
 //! The lock is held for a step of the core and never across an `.await` or a write: entries for the journal are queued
 //! under it, so their order is the order of the changes, and whoever answers a client waits for [`Handle::written`].
+//! That also hands them to the journal's thread; those that nobody waits for go there when watchers are told.
 
 use std::fmt;
 use std::path::Path;
@@ -86,6 +87,10 @@ pub fn open(folder: &Path, settings: Settings, scope: &Scope) -> Result<Handle, 
     let changed = watch::Sender::new(registry.revision());
     let failed = |source| OpenError::Io { path: folder.join("registry.log"), source };
     let journal = Writer::start(journal).map_err(failed)?;
+    let (patience, ended) = (journal.patience(), scope.clone());
+    scope.spawn("registry-log", async move {
+        ended.until_cancelled(patience).await;
+    });
     let shared = Shared {
         state: Mutex::new(State { registry, journal, removals: Removals::default() }),
         changed,
@@ -101,13 +106,15 @@ pub fn open(folder: &Path, settings: Settings, scope: &Scope) -> Result<Handle, 
             evictor.tick(now());
         }
         // What was registered until the end is there after it.
-        let _ = tokio::time::timeout(LAST_WORDS, evictor.ticket().settled()).await;
+        let ticket = evictor.hand_over();
+        let _ = tokio::time::timeout(LAST_WORDS, ticket.settled()).await;
     });
     let (teller, ended) = (handle.clone(), scope.clone());
     scope.spawn("tell-registry", async move {
         let mut earliest = now();
         while ended.until_cancelled(teller.0.news.notified()).await.is_some() {
             sleep_until(earliest.max(now() + COALESCE)).await;
+            teller.hand_over();
             let revision = teller.state().registry.revision();
             teller.tell(revision);
             earliest = now() + REST;
@@ -166,19 +173,22 @@ impl Handle {
     /// # Errors
     /// As there.
     pub fn register(&self, service: &Name, face: Face, instance: Instance) -> Result<Registered, RegisterError> {
-        let id = instance.id.clone();
         let state = &mut *self.state();
-        let done = state.registry.register(service, face.clone(), instance, now());
-        match &done {
-            Ok(Registered::Taken) => {
+        match state.registry.take(service, face, instance, now()) {
+            Ok(Some(entry)) => {
                 self.0.meters.registrations.inc();
-                let entry = state.registry.keep_one(service, &face, &id);
-                self.write(state, entry);
+                self.write(state, Some(entry));
+                Ok(Registered::Taken)
             }
-            Ok(Registered::KeptNewer) => self.0.meters.renewals.inc(),
-            Err(_) => self.0.meters.refused.inc(),
+            Ok(None) => {
+                self.0.meters.renewals.inc();
+                Ok(Registered::KeptNewer)
+            }
+            Err(error) => {
+                self.0.meters.refused.inc();
+                Err(error)
+            }
         }
-        done
     }
 
     /// See [`Registry::renew`].
@@ -275,15 +285,22 @@ impl Handle {
         &self.0.scope
     }
 
-    fn ticket(&self) -> Ticket {
-        self.state().journal.ticket()
+    /// Gives the journal's thread what has gathered.
+    fn hand_over(&self) -> Ticket {
+        let journal = &mut self.state().journal;
+        journal.hand_over();
+        journal.ticket()
     }
 
     /// Waits until every change made before this call is in the journal, or until the disk has had its time (250 ms).
     ///
     /// Whoever answers a client that changed something waits for this first.
     pub async fn written(&self) {
-        self.ticket().written().await;
+        let ticket = self.state().journal.ticket();
+        // What changes in this turn of the runtime goes to the thread as one.
+        tokio::task::yield_now().await;
+        self.hand_over();
+        ticket.written().await;
     }
 
     /// From here on the journal is like a disk that hangs.

@@ -301,12 +301,15 @@ fn frames(bytes: &[u8], path: &Path, entries: &mut Vec<Entry>) -> Result<usize, 
 }
 
 fn push(out: &mut Vec<u8>, entry: &Entry) {
+    let start = out.len();
+    out.extend([0; FRAME]);
     // Texts and numbers always fit into JSON.
-    let payload = serde_json::to_vec(entry).unwrap_or_default();
-    let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
-    out.extend(length.to_le_bytes());
-    out.extend(checksum(&payload).to_le_bytes());
-    out.extend(payload);
+    let _ = serde_json::to_writer(&mut *out, entry);
+    let Some((frame, payload)) = out.get_mut(start..).and_then(|new| new.split_first_chunk_mut::<FRAME>()) else {
+        return;
+    };
+    let (length, sum) = (u32::try_from(payload.len()).unwrap_or(u32::MAX), checksum(payload));
+    *frame = (u64::from(sum) << 32 | u64::from(length)).to_le_bytes();
 }
 
 fn checksum(payload: &[u8]) -> u32 {

@@ -67,14 +67,15 @@ impl Pairs {
 }
 
 /// The last value of a key counts. Beyond 4 GiB of text pairs are left out.
-impl FromIterator<(String, String)> for Pairs {
-    fn from_iter<I: IntoIterator<Item = (String, String)>>(pairs: I) -> Self {
+impl<K: AsRef<str>, V: AsRef<str>> FromIterator<(K, V)> for Pairs {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
         let mut pairs: Vec<_> = pairs.into_iter().collect();
         // Stable, so that of equal keys the last given stands last.
-        pairs.sort_by(|a, b| a.0.cmp(&b.0));
+        pairs.sort_by(|a, b| a.0.as_ref().cmp(b.0.as_ref()));
         let (mut text, mut ends) = (String::new(), Vec::new());
         for (at, (key, value)) in pairs.iter().enumerate() {
-            if pairs.get(at + 1).is_some_and(|(next, _)| next == key) {
+            let (key, value) = (key.as_ref(), value.as_ref());
+            if pairs.get(at + 1).is_some_and(|(next, _)| next.as_ref() == key) {
                 continue;
             }
             let key_end = text.len() + key.len();
@@ -117,7 +118,7 @@ impl<'de> Deserialize<'de> for Pairs {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
                 let mut pairs = Vec::new();
-                while let Some(pair) = map.next_entry()? {
+                while let Some(pair) = map.next_entry::<String, String>()? {
                     pairs.push(pair);
                 }
                 Ok(pairs.into_iter().collect())

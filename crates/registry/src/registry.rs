@@ -170,6 +170,18 @@ impl Registry {
         instance: Instance,
         now: Moment,
     ) -> Result<Registered, RegisterError> {
+        let taken = self.take(service, face, instance, now)?;
+        Ok(if taken.is_some() { Registered::Taken } else { Registered::KeptNewer })
+    }
+
+    /// The same, with what must survive a restart when the description counts.
+    pub(crate) fn take(
+        &mut self,
+        service: &Name,
+        face: Face,
+        instance: Instance,
+        now: Moment,
+    ) -> Result<Option<crate::journal::Entry>, RegisterError> {
         instance.check()?;
         let unix_ms = self.unix_ms(now);
         let key = (instance.id.clone(), face);
@@ -183,7 +195,7 @@ impl Registry {
         }
         if earlier.is_some_and(|earlier| earlier.instance.stamp_ms > instance.stamp_ms) {
             let _ = self.renew(service, &key.1, key.0.as_str(), now);
-            return Ok(Registered::KeptNewer);
+            return Ok(None);
         }
         let up_before = earlier.map_or(0, |earlier| earlier.up_ms);
         let checked = earlier.filter(|earlier| earlier.instance.is_checked_as(&instance));
@@ -198,8 +210,9 @@ impl Registry {
         if let Some((health, next_check)) = checked {
             (record.health, record.next_check) = (health, next_check);
         }
+        let kept = record.keep(service, &key.1);
         self.insert(service, key, record);
-        Ok(Registered::Taken)
+        Ok(Some(kept))
     }
 
     fn record(&self, instance: Instance, lease: Lease, now: Moment) -> Record {

@@ -22,6 +22,7 @@ use super::body::Pieces;
 use super::documents::{self, Coding, Document, Documents, Format, Key, Shape};
 use super::meters::Meters;
 use super::path::{PathError, Target, pairs};
+use super::value::Value;
 use super::{FACE, Options, names, read, replication, status, words, write_json, write_xml, xml};
 use crate::handle::Handle;
 use crate::instance::Status;
@@ -239,7 +240,7 @@ impl Shared {
         let parsed = if is_xml {
             std::str::from_utf8(body).map_err(|_| "malformed XML: not UTF-8".to_owned()).and_then(xml::parse)
         } else {
-            serde_json::from_slice(body).map_err(|error| format!("malformed JSON: {error}"))
+            Value::parse(body)
         };
         let (service, shown) = names::service(app);
         let instance = match parsed.and_then(|value| read::instance(&value, app, shown, unix_ms())) {

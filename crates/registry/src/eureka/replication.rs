@@ -6,10 +6,10 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use madang_base::Name;
-use serde_json::Value;
 
 use super::documents::{Key, Shape};
 use super::handlers::{empty, one, refuse};
+use super::value::Value;
 use super::{FACE, names, read, words, write_json};
 use crate::handle::Handle;
 use crate::instance::Status;
@@ -34,12 +34,12 @@ impl Done {
 }
 
 pub(super) fn batch(handle: &Handle, body: &[u8]) -> Response {
-    let parsed: Value = match serde_json::from_slice(body) {
+    let parsed = match Value::parse(body) {
         Ok(parsed) => parsed,
-        Err(error) => return refuse(&format!("malformed JSON: {error}")),
+        Err(error) => return refuse(&error),
     };
     let items = match parsed.get("replicationList") {
-        Some(Value::Array(items)) if items.len() <= MAX_ITEMS => items.as_slice(),
+        Some(Value::List(items)) if items.len() <= MAX_ITEMS => items.as_slice(),
         Some(one @ Value::Object(_)) => std::slice::from_ref(one),
         _ => return refuse("Malformed body: `replicationList` must be a list"),
     };
@@ -54,7 +54,7 @@ pub(super) fn batch(handle: &Handle, body: &[u8]) -> Response {
     ([(CONTENT_TYPE, "application/json")], out).into_response()
 }
 
-fn item(handle: &Handle, item: &Value) -> Done {
+fn item(handle: &Handle, item: &Value<'_>) -> Done {
     let text = |name: &str| item.get(name).and_then(Value::as_str);
     let (Some(app), Some(id)) = (text("appName"), text("id")) else { return Done::with(500) };
     let (service, shown) = names::service(app);
@@ -62,7 +62,7 @@ fn item(handle: &Handle, item: &Value) -> Done {
     let status = text("status").and_then(words::status);
     match text("action") {
         Some("Register") => {
-            let info = item.get("instanceInfo").filter(|info| info.is_object());
+            let info = item.get("instanceInfo").filter(|info| info.as_object().is_some());
             let instance = info.and_then(|info| read::instance(info, app, shown, stamp.unwrap_or_default()).ok());
             let taken = instance.is_some_and(|instance| handle.register(&service, FACE, instance).is_ok());
             Done::with(if taken { 200 } else { 500 })
@@ -121,6 +121,6 @@ fn heartbeat(handle: &Handle, service: &Name, id: &str, stamp: Option<u64>, over
     Done::found(status != Status::Unknown)
 }
 
-fn number(value: &Value) -> Option<u64> {
+fn number(value: &Value<'_>) -> Option<u64> {
     value.as_u64().or_else(|| value.as_str()?.trim().parse().ok())
 }

@@ -4,7 +4,8 @@
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
-use serde_json::{Map, Value};
+
+use super::value::{Object, Value};
 
 const MAX_DEPTH: usize = 16;
 
@@ -13,15 +14,15 @@ const MAX_ATTRIBUTES: usize = 16;
 
 struct Open {
     name: String,
-    fields: Map<String, Value>,
+    fields: Object<'static>,
     text: String,
 }
 
 /// Reads a document; the error is for the client.
-pub(super) fn parse(text: &str) -> Result<Value, String> {
+pub(super) fn parse(text: &str) -> Result<Value<'static>, String> {
     let mut reader = Reader::from_str(text);
     let mut open: Vec<Open> = Vec::new();
-    let mut root = Map::new();
+    let mut root = Object::default();
     loop {
         match reader.read_event().map_err(|error| format!("malformed XML: {error}"))? {
             Event::Start(start) => {
@@ -65,7 +66,7 @@ fn add(open: &mut [Open], text: &str) {
 }
 
 fn element(start: &BytesStart<'_>) -> Result<Open, String> {
-    let mut fields = Map::new();
+    let mut fields = Object::default();
     for (count, attribute) in start.attributes().enumerate() {
         if count == MAX_ATTRIBUTES {
             return Err(format!("malformed XML: an element with more than {MAX_ATTRIBUTES} attributes"));
@@ -74,7 +75,7 @@ fn element(start: &BytesStart<'_>) -> Result<Open, String> {
         let value = attribute
             .normalized_value(quick_xml::XmlVersion::Implicit1_0)
             .map_err(|error| format!("malformed XML: {error}"))?;
-        fields.insert(format!("@{}", attribute.key.as_ref()), Value::String(value.into_owned()));
+        fields.push(format!("@{}", attribute.key.as_ref()), Value::Text(value.into_owned().into()));
     }
     Ok(Open { name: unescape(start.name().as_ref()), fields, text: String::new() })
 }
@@ -90,17 +91,17 @@ fn unescape(name: &str) -> String {
     out
 }
 
-fn close(done: Open, open: &mut [Open], root: &mut Map<String, Value>) {
+fn close(done: Open, open: &mut [Open], root: &mut Object<'static>) {
     let Open { name, mut fields, text } = done;
     let value = if fields.is_empty() {
-        Value::String(text.trim().to_owned())
+        Value::Text(text.trim().to_owned().into())
     } else {
         if !text.trim().is_empty() {
-            fields.insert("$".to_owned(), Value::String(text.trim().to_owned()));
+            fields.push("$", Value::Text(text.trim().to_owned().into()));
         }
         Value::Object(fields)
     };
-    open.last_mut().map_or(root, |parent| &mut parent.fields).insert(name, value);
+    open.last_mut().map_or(root, |parent| &mut parent.fields).push(name, value);
 }
 
 #[cfg(test)]
@@ -112,9 +113,8 @@ mod tests {
         let found = parse(
             "<?xml version='1.0'?><instance><port enabled=\"true\">80</port><m><a__b>x&amp;&#65;</a__b><c/></m></instance>",
         );
-        let expected =
-            serde_json::json!({"instance": {"port": {"@enabled": "true", "$": "80"}, "m": {"a_b": "x&A", "c": ""}}});
-        assert_eq!(found, Ok(expected));
+        let expected = br#"{"instance": {"port": {"@enabled": "true", "$": "80"}, "m": {"a_b": "x&A", "c": ""}}}"#;
+        assert_eq!(found, Value::parse(expected));
     }
 
     #[test]

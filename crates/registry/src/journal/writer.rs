@@ -1,28 +1,31 @@
 //! The thread that writes the journal, so that a disk that is slow or gone stops nobody.
 //!
-//! Entries wait in a bounded queue. When it is full, or a write failed, entries are dropped and counted, and the next
-//! compaction writes everything again: what is lost in between is only lost to a restart in that time.
+//! Entries gather under the registry's lock and are handed over together: to wake the thread costs more than to write.
+//! So many may wait; beyond, or when a write failed, entries are dropped and counted, and the next compaction writes
+//! everything again: what is lost in between is only lost to a restart in that time.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use madang_telemetry::Counter;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tracing::{debug, info, warn};
 
 use super::{Entry, Journal};
 
-/// Entries that may wait.
-const QUEUE: usize = 4096;
+/// Orders that may wait.
+const QUEUE: u64 = 4096;
 
 /// Entries of one write.
 const GROUP: usize = 64;
 
-/// How long an answer waits for its entry. A disk that takes longer is as good as gone.
+/// How long an answer waits for its entry; up to twice as long when it was not the first to wait. A disk that takes
+/// longer is as good as gone.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(250);
 
+#[derive(Debug)]
 enum Order {
     Append(Entry),
     Compact(Vec<Entry>),
@@ -31,38 +34,52 @@ enum Order {
 /// Where entries are handed in. All calls come under the registry's lock.
 #[derive(Debug)]
 pub(crate) struct Writer {
-    orders: SyncSender<Order>,
+    gathered: Vec<Order>,
+    orders: Sender<Vec<Order>>,
+    room: u64,
     queued: u64,
     shared: Arc<Shared>,
 }
 
 #[derive(Debug)]
 struct Shared {
-    /// How many orders are done, written or not.
-    done: watch::Sender<u64>,
+    progress: watch::Sender<Progress>,
+    /// How many orders the thread was given.
+    handed: AtomicU64,
+    /// It was given some.
+    begun: Notify,
     /// The files lack something, or are large: everything should be written again.
     wants_compaction: AtomicBool,
     failures: Counter,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Progress {
+    /// How many orders are done, written or not.
+    done: u64,
+    /// How many nobody waits for: those that are done, and those that had their time.
+    released: u64,
 }
 
 /// A promise that everything queued so far is written, or never will be.
 #[derive(Debug)]
 pub(crate) struct Ticket {
     number: u64,
-    done: watch::Receiver<u64>,
+    progress: watch::Receiver<Progress>,
 }
 
 impl Ticket {
     /// Waits, but not for longer than an answer may.
-    pub(crate) async fn written(self) {
-        let _ = tokio::time::timeout(PATIENCE, self.settled()).await;
+    pub(crate) async fn written(mut self) {
+        let number = self.number;
+        // Fails only when the registry is gone, and then nobody waits.
+        let _ = self.progress.wait_for(|progress| progress.released >= number).await;
     }
 
     /// Waits however long it takes.
     pub(crate) async fn settled(mut self) {
         let number = self.number;
-        // Fails only when the thread ended, and then nothing is written any more.
-        let _ = self.done.wait_for(|done| *done >= number).await;
+        let _ = self.progress.wait_for(|progress| progress.done >= number).await;
     }
 }
 
@@ -72,32 +89,62 @@ impl Writer {
     /// # Errors
     /// When the system gives no thread.
     pub(crate) fn start(journal: Journal) -> std::io::Result<Self> {
-        let (orders, queue) = sync_channel(QUEUE);
-        let shared = Arc::new(Shared {
-            done: watch::Sender::new(0),
+        let (writer, queue) = Self::new(QUEUE);
+        let shared = Arc::clone(&writer.shared);
+        let mut work = Work { journal, shared, appends_fail: false, compactions_fail: false };
+        std::thread::Builder::new().name("registry-log".to_owned()).spawn(move || work.all(&queue))?;
+        Ok(writer)
+    }
+
+    fn new(room: u64) -> (Self, Receiver<Vec<Order>>) {
+        let (orders, queue) = channel();
+        let shared = Shared {
+            progress: watch::Sender::default(),
+            handed: AtomicU64::new(0),
+            begun: Notify::new(),
             wants_compaction: AtomicBool::new(false),
             failures: Counter::new(),
-        });
-        let theirs = Arc::clone(&shared);
-        std::thread::Builder::new().name("registry-log".to_owned()).spawn(move || work(journal, &queue, &theirs))?;
-        Ok(Self { orders, queued: 0, shared })
+        };
+        (Self { gathered: Vec::new(), orders, room, queued: 0, shared: Arc::new(shared) }, queue)
     }
 
     /// One whose thread takes nothing: a disk that hangs.
     #[cfg(test)]
-    pub(crate) fn stalled(room: usize) -> Self {
-        let (orders, queue) = sync_channel(room);
+    pub(crate) fn stalled(room: u64) -> Self {
+        let (writer, queue) = Self::new(room);
         std::mem::forget(queue);
-        let (done, wants_compaction) = (watch::Sender::new(0), AtomicBool::new(false));
-        Self { orders, queued: 0, shared: Arc::new(Shared { done, wants_compaction, failures: Counter::new() }) }
+        tokio::spawn(writer.patience());
+        writer
     }
 
-    /// Queues one entry.
+    /// Lets those go that have waited for [`PATIENCE`]: one timer for all of them. Ends never.
+    pub(crate) fn patience(&self) -> impl Future<Output = ()> + Send + use<> {
+        let shared = Arc::clone(&self.shared);
+        async move {
+            loop {
+                shared.begun.notified().await;
+                loop {
+                    let waited = shared.handed.load(Relaxed);
+                    tokio::time::sleep(PATIENCE).await;
+                    shared.progress.send_if_modified(|progress| {
+                        let is_late = progress.released < waited;
+                        progress.released = progress.released.max(waited);
+                        is_late
+                    });
+                    if shared.handed.load(Relaxed) == waited {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes one entry. The thread gets it with the next [`Self::hand_over`].
     pub(crate) fn append(&mut self, entry: Entry) {
         self.queue(Order::Append(entry));
     }
 
-    /// Queues a compaction when it is time; `everything` is asked only then.
+    /// Takes a compaction when it is time; `everything` is asked only then.
     pub(crate) fn compact_when_needed(&mut self, everything: impl FnOnce() -> Vec<Entry>) {
         if self.shared.wants_compaction.swap(false, Relaxed) {
             self.queue(Order::Compact(everything()));
@@ -105,18 +152,31 @@ impl Writer {
     }
 
     fn queue(&mut self, order: Order) {
-        match self.orders.try_send(order) {
-            Ok(()) => self.queued += 1,
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
-                self.shared.failures.inc();
-                self.shared.wants_compaction.store(true, Relaxed);
-            }
+        if self.queued - self.shared.progress.borrow().done < self.room {
+            self.queued += 1;
+            self.gathered.push(order);
+        } else {
+            self.shared.lost(1);
+        }
+    }
+
+    /// Gives the thread what has gathered.
+    pub(crate) fn hand_over(&mut self) {
+        if self.gathered.is_empty() {
+            return;
+        }
+        let orders = std::mem::take(&mut self.gathered);
+        self.shared.handed.store(self.queued, Relaxed);
+        self.shared.begun.notify_one();
+        // Fails only when the thread has failed.
+        if let Err(unsent) = self.orders.send(orders) {
+            self.shared.lost(unsent.0.len() as u64);
         }
     }
 
     /// For what has been queued so far.
     pub(crate) fn ticket(&self) -> Ticket {
-        Ticket { number: self.queued, done: self.shared.done.subscribe() }
+        Ticket { number: self.queued, progress: self.shared.progress.subscribe() }
     }
 
     /// Entries that are not on disk.
@@ -125,51 +185,86 @@ impl Writer {
     }
 }
 
-fn work(mut journal: Journal, queue: &Receiver<Order>, shared: &Shared) {
-    let (mut appends_fail, mut compactions_fail) = (false, false);
-    let mut next = None;
-    while let Some(order) = next.take().or_else(|| queue.recv().ok()) {
-        let mut count = 1;
-        let (written, failed) = match order {
-            Order::Append(entry) => {
-                let mut entries = vec![entry];
-                // Those that wait already go in the same write.
-                while entries.len() < GROUP && next.is_none() {
-                    match queue.try_recv() {
-                        Ok(Order::Append(entry)) => entries.push(entry),
-                        Ok(other @ Order::Compact(_)) => next = Some(other),
-                        Err(_) => break,
+impl Shared {
+    fn lost(&self, count: u64) {
+        self.failures.add(count);
+        self.wants_compaction.store(true, Relaxed);
+    }
+}
+
+/// What the thread has.
+struct Work {
+    journal: Journal,
+    shared: Arc<Shared>,
+    appends_fail: bool,
+    compactions_fail: bool,
+}
+
+impl Work {
+    fn all(&mut self, queue: &Receiver<Vec<Order>>) {
+        while let Ok(mut orders) = queue.recv() {
+            // What was handed over meanwhile goes in the same write.
+            while orders.len() < GROUP
+                && let Ok(more) = queue.try_recv()
+            {
+                orders.extend(more);
+            }
+            let count = orders.len() as u64;
+            let mut entries = Vec::new();
+            for order in orders {
+                match order {
+                    Order::Append(entry) => entries.push(entry),
+                    Order::Compact(everything) => {
+                        self.append(&mut entries);
+                        self.compact(everything);
                     }
                 }
-                count = entries.len() as u64;
-                (journal.append(&entries), &mut appends_fail)
-            }
-            Order::Compact(entries) => {
-                let written = journal.compact(entries.into_iter());
-                if written.is_err() {
-                    shared.wants_compaction.store(true, Relaxed);
+                if entries.len() == GROUP {
+                    self.append(&mut entries);
                 }
-                (written, &mut compactions_fail)
             }
-        };
-        // Told when it begins and when it ends, not each time.
-        match &written {
-            Ok(()) if *failed => info!("registrations are written to disk again"),
-            Ok(()) => {}
-            Err(error) if *failed => debug!(%error, "a registration is still not on disk"),
-            Err(error) => {
-                warn!(%error, "registrations cannot be written to disk; they count, but a restart would not know them");
+            self.append(&mut entries);
+            if self.journal.wants_compaction() {
+                self.shared.wants_compaction.store(true, Relaxed);
             }
+            self.shared.progress.send_modify(|progress| {
+                progress.done += count;
+                progress.released = progress.released.max(progress.done);
+            });
         }
-        *failed = written.is_err();
-        if *failed {
-            shared.failures.add(count);
-        }
-        if journal.wants_compaction() {
-            shared.wants_compaction.store(true, Relaxed);
-        }
-        shared.done.send_modify(|done| *done += count);
     }
+
+    fn append(&mut self, entries: &mut Vec<Entry>) {
+        if entries.is_empty() {
+            return;
+        }
+        let written = self.journal.append(entries);
+        if note(&written, &mut self.appends_fail) {
+            self.shared.failures.add(entries.len() as u64);
+        }
+        entries.clear();
+    }
+
+    fn compact(&mut self, everything: Vec<Entry>) {
+        let written = self.journal.compact(everything.into_iter());
+        if note(&written, &mut self.compactions_fail) {
+            self.shared.lost(1);
+        }
+    }
+}
+
+/// Whether it failed. Told when that begins and when it ends, not each time.
+fn note(written: &std::io::Result<()>, fails: &mut bool) -> bool {
+    match written {
+        Ok(()) if *fails => info!("registrations are written to disk again"),
+        Ok(()) => {}
+        Err(error) if *fails => debug!(%error, "a registration is still not on disk"),
+        Err(error) => {
+            warn!(%error, "registrations cannot be written to disk; they count, but a restart would not know them");
+        }
+    }
+    *fails = written.is_err();
+    *fails
 }
 
 #[cfg(test)]
@@ -192,6 +287,7 @@ mod tests {
         let mut writer = Writer::start(Journal::open(folder.path()).unwrap().0).unwrap();
         for count in 1..=3 {
             writer.append(register("a"));
+            writer.hand_over();
             writer.ticket().settled().await;
             assert_eq!(Journal::open(folder.path()).unwrap().1.len(), count);
         }
@@ -208,11 +304,13 @@ mod tests {
         // A deleted file still takes appends; writing all again is what fails.
         writer.compact_when_needed(|| vec![register("a")]);
         writer.append(register("b"));
+        writer.hand_over();
         writer.ticket().settled().await;
         assert!(writer.failures() > 0);
         fs::create_dir(&data).unwrap();
         writer.compact_when_needed(|| vec![register("a"), register("b")]);
         writer.append(register("c"));
+        writer.hand_over();
         writer.ticket().settled().await;
         assert_eq!(Journal::open(&data).unwrap().1, [register("a"), register("b"), register("c")]);
     }
@@ -221,6 +319,7 @@ mod tests {
     async fn an_answer_waits_for_a_hanging_disk_only_so_long_and_what_does_not_fit_is_counted() {
         let mut writer = Writer::stalled(2);
         (0..3).for_each(|_| writer.append(register("a")));
+        writer.hand_over();
         let before = std::time::Instant::now();
         writer.ticket().written().await;
         assert!((PATIENCE..Duration::from_secs(20)).contains(&before.elapsed()), "{:?}", before.elapsed());
