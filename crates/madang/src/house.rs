@@ -27,6 +27,7 @@ use crate::failure::{Failure, Report};
 use crate::listeners::{Listeners, Unwritten};
 use crate::reload::{Outcome, Reloader, SharedSettings};
 use crate::routes::Routes;
+use crate::runtime::Faces;
 use crate::settings::{Listen, Settings};
 use crate::source::{Loaded, Source};
 use crate::watch_file::FileWatch;
@@ -65,6 +66,7 @@ pub(crate) struct House {
     listen: Listen,
     reload: Arc<Notify>,
     stopping: Arc<AtomicBool>,
+    _faces: Faces,
     /// Last: the folder is ours until everything else has ended.
     _data: DataFolder,
 }
@@ -131,10 +133,12 @@ impl House {
             gateway_admin::follow(gateway.clone(), &events);
             until_the_end(&scope, "breaker-events", gateway_admin::tell(gateway.turns(), events.clone()));
         }
+        let faces = Faces::start().map_err(|error| Report::could_not(format!("cannot start a thread: {error}")))?;
         if let Some(listener) = listeners.eureka {
             let admin = listeners.addresses.admin.map(|address| format!("http://{address}/"));
             let options = eureka::Options { auth: settings.registry.auth.clone(), admin };
             let guard = Guard { allowed_hosts: settings.registry.hosts.clone() };
+            let _there = faces.enter();
             let face = eureka::router(registry.clone(), options);
             serve_http::serve_within(listener, face, guard, eureka::limits(), &scope.child("eureka"))
                 .map_err(|error| Report::could_not(format!("cannot serve the Eureka face: {error}")))?;
@@ -147,7 +151,20 @@ impl House {
                 .map_err(|error| Report::could_not(format!("cannot serve the admin API: {error}")))?;
         }
         let (listen, reload) = (listeners.addresses, Arc::default());
-        Ok(Self { scope, gateway, routes, events, supervisor, store, shared, listen, reload, stopping, _data: data })
+        Ok(Self {
+            scope,
+            gateway,
+            routes,
+            events,
+            supervisor,
+            store,
+            shared,
+            listen,
+            reload,
+            stopping,
+            _faces: faces,
+            _data: data,
+        })
     }
 
     /// The addresses that are listened on.
