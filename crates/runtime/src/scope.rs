@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -105,7 +106,7 @@ impl Scope {
     {
         let running = Running::enter(&self.0, name);
         let id = running.id;
-        self.adopt(id, handle.spawn(run(running, name, future)))
+        self.adopt(id, handle.spawn(run(running, name, Box::pin(future))))
     }
 
     /// Runs `future` on this thread, for what cannot move between threads.
@@ -119,7 +120,7 @@ impl Scope {
     {
         let running = Running::enter(&self.0, name);
         let id = running.id;
-        self.adopt(id, tokio::task::spawn_local(run(running, name, future)))
+        self.adopt(id, tokio::task::spawn_local(run(running, name, Box::pin(future))))
     }
 
     fn adopt<T>(&self, id: u64, handle: tokio::task::JoinHandle<Option<T>>) -> Task<T> {
@@ -276,7 +277,8 @@ impl Drop for Running {
     }
 }
 
-async fn run<F: Future>(running: Running, name: &'static str, future: F) -> Option<F::Output> {
+/// Boxed, because what is awaited here and below has a place for its argument and another one while it runs.
+async fn run<F: Future>(running: Running, name: &'static str, future: Pin<Box<F>>) -> Option<F::Output> {
     let output = contain(&running.scope.path, name, future).await;
     drop(running);
     output
