@@ -11,7 +11,7 @@ use std::task::Poll;
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use bytes::Bytes;
 use hyper_util::service::TowerToHyperService;
 use madang_base::Moment;
@@ -67,7 +67,7 @@ async fn exchange(server: &Server, wire: &mut Wire, local: IpAddr, deadline: Mom
         Err(Unread::Gone) => return Err(io::ErrorKind::UnexpectedEof.into()),
         Err(Unread::Refused(response)) => {
             asked.keep_alive = false;
-            answer::send(wire, response, asked, &server.date, limits).await?;
+            answer::send(wire, *response, asked, &server.date, limits).await?;
             return Ok(After::Linger);
         }
     };
@@ -95,7 +95,7 @@ async fn read(
     asked.is_head = request.method() == http::Method::HEAD;
     if let Err(refusal) = server.guard.check(request.uri(), request.headers(), local) {
         debug!(%refusal, "request refused");
-        return Err(Unread::Refused(refusal.into_response()));
+        return Err(Unread::refused(refusal));
     }
     let body = request::body(wire, &head, bytes, &server.limits).await?;
     Ok(request.map(|()| Body::from(body)))

@@ -19,17 +19,21 @@ pub(super) enum Unread {
     /// The client has left.
     Gone,
     /// What to say about it; the rest of the request is not read.
-    Refused(Response),
+    Refused(Box<Response>),
 }
 
 impl Unread {
+    pub(super) fn refused(answer: impl IntoResponse) -> Self {
+        Self::Refused(Box::new(answer.into_response()))
+    }
+
     fn problem(status: StatusCode, code: &'static madang_base::Code, detail: String) -> Self {
-        Self::Refused(Problem::new(status, code, detail).into_response())
+        Self::refused(Problem::new(status, code, detail))
     }
 
     fn of_head(error: RequestError) -> Self {
         match error.fault() {
-            Fault::HostMissing | Fault::HostRepeated => Self::Refused(Refusal::NoHost.into_response()),
+            Fault::HostMissing | Fault::HostRepeated => Self::refused(Refusal::NoHost),
             _ => {
                 let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST);
                 Self::problem(status, &codes::REQUEST_INVALID, error.to_string())
