@@ -18,7 +18,7 @@ use tracing::{info, warn};
 use crate::checks::{self, Job};
 use crate::explain::Explanation;
 use crate::instance::{Face, Instance, InvalidInstance, Status};
-use crate::journal::{Entry, Journal, Kept, OpenError, Ticket, Writer};
+use crate::journal::{Entry, GROUP, Journal, Kept, OpenError, Ticket, Writer};
 use crate::local;
 use crate::metrics::Meters;
 use crate::registry::{DeltaVersion, RegisterError, Registered, Registry, Removed, UnknownInstance};
@@ -296,10 +296,22 @@ impl Handle {
     ///
     /// Whoever answers a client that changed something waits for this first.
     pub async fn written(&self) {
-        let ticket = self.state().journal.ticket();
-        // What changes in this turn of the runtime goes to the thread as one.
-        tokio::task::yield_now().await;
-        self.hand_over();
+        let (ticket, leads, mut gathered) = {
+            let journal = &mut self.state().journal;
+            (journal.ticket(), journal.leads(), journal.gathered())
+        };
+        if leads {
+            let lead = Lead(self);
+            // As long as each turn of the runtime brings another change, they go to the thread as one.
+            while gathered < GROUP {
+                tokio::task::yield_now().await;
+                let before = std::mem::replace(&mut gathered, self.state().journal.gathered());
+                if gathered <= before {
+                    break;
+                }
+            }
+            drop(lead);
+        }
         ticket.written().await;
     }
 
@@ -407,6 +419,15 @@ impl Handle {
         let _ = state.registry.snapshot(now);
         let State { registry, journal, .. } = state;
         journal.compact_when_needed(|| registry.kept().collect());
+    }
+}
+
+/// Hands over what has gathered, also when its client leaves: others wait for it.
+struct Lead<'a>(&'a Handle);
+
+impl Drop for Lead<'_> {
+    fn drop(&mut self) {
+        self.0.hand_over();
     }
 }
 

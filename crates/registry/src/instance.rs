@@ -400,7 +400,11 @@ impl Instance {
 fn no_control(field: &str, text: &str) -> Result<(), InvalidInstance> {
     // Nearly every text is plain, and that is seen many bytes at a time.
     let is_plain = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
-    if !is_plain && text.chars().any(is_unfit) { Err(InvalidInstance::Control(field.escape_debug().to_string())) } else { Ok(()) }
+    if !is_plain && text.chars().any(is_unfit) {
+        Err(InvalidInstance::Control(field.escape_debug().to_string()))
+    } else {
+        Ok(())
+    }
 }
 
 /// Control characters, and the two code points XML 1.0 §2.2 leaves out.

@@ -25,7 +25,7 @@ mod writer;
 
 #[cfg(test)]
 pub(crate) use writer::PATIENCE;
-pub(crate) use writer::{Ticket, Writer};
+pub(crate) use writer::{GROUP, Ticket, Writer};
 
 const MAGIC: &[u8; 8] = b"MADANGRG";
 const VERSION: u32 = 1;

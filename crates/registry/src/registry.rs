@@ -4,7 +4,7 @@
 //! after a change, and the changes of the last minutes are the differences between one view and the next. So a delta
 //! always leads from one listing to another, also when two records merge into one instance.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -94,7 +94,8 @@ pub struct Registry {
     bytes: usize,
     max_bytes: usize,
     revision: u64,
-    stale: BTreeSet<Name>,
+    /// Services whose listing is older than their records.
+    stale: Vec<Name>,
     snapshot: Arc<Snapshot>,
     changes: Changes,
     swept: Option<Moment>,
@@ -105,6 +106,8 @@ struct Service {
     records: BTreeMap<(InstanceId, Face), Record>,
     overrides: BTreeMap<InstanceId, Override>,
     evictions: VecDeque<Moment>,
+    /// Whether it is among those whose listing is too old.
+    stale: bool,
     held: Option<Losses>,
     /// Whether `held` has been told to the log.
     told: bool,
@@ -121,6 +124,14 @@ pub struct Removed {
     pub id: InstanceId,
 }
 
+impl Service {
+    fn note_stale(&mut self, name: &Name, all: &mut Vec<Name>) {
+        if !std::mem::replace(&mut self.stale, true) {
+            all.push(name.clone());
+        }
+    }
+}
+
 impl Registry {
     /// An empty registry. `epoch_ms` is the Unix time at the origin of the moments it will be told.
     #[must_use]
@@ -135,7 +146,7 @@ impl Registry {
             max_bytes: MAX_BYTES,
             // Grows over restarts as well: a client must not take a new history for the one it knows.
             revision: epoch_ms,
-            stale: BTreeSet::new(),
+            stale: Vec::new(),
             snapshot: Arc::default(),
             changes: Changes::default(),
             swept: None,
@@ -152,6 +163,12 @@ impl Registry {
     #[must_use]
     pub fn leased(&self) -> usize {
         self.leased
+    }
+
+    fn note_stale(&mut self, service: &Name) {
+        if let Some(known) = self.services.get_mut(service) {
+            known.note_stale(service, &mut self.stale);
+        }
     }
 
     /// Unix milliseconds at `now`.
@@ -238,13 +255,16 @@ impl Registry {
     fn insert(&mut self, service: &Name, key: (InstanceId, Face), mut record: Record) {
         self.revision += 1;
         record.revision = self.revision;
-        let known = self.services.entry(service.clone()).or_default();
+        if !self.services.contains_key(service) {
+            self.services.insert(service.clone(), Service::default());
+        }
+        let Some(known) = self.services.get_mut(service) else { return };
         record.judge(record.word, known.overrides.get(&key.0));
         self.bytes += record.weight();
         if let Some(earlier) = known.records.insert(key, record) {
             self.bytes -= earlier.weight();
         }
-        self.stale.insert(service.clone());
+        known.note_stale(service, &mut self.stale);
     }
 
     /// Brings back a record of an earlier run, with one whole lease of grace.
@@ -302,7 +322,7 @@ impl Registry {
             self.leased -= usize::from(record.lease != Lease::Held);
             self.bytes -= record.weight();
             self.revision += 1;
-            self.stale.insert(service.clone());
+            known.note_stale(service, &mut self.stale);
         }
         if !known.records.keys().any(|(id, _)| *id == key.0) {
             known.overrides.remove(&key.0);

@@ -144,7 +144,8 @@ impl ServiceView {
             loop {
                 let order = match (before.peek(), now.peek()) {
                     (Some(old), Some(new)) if Arc::ptr_eq(old, new) => {
-                        (before.next(), now.next());
+                        before.next();
+                        now.next();
                         continue;
                     }
                     (Some(old), Some(new)) => old.instance.id.cmp(&new.instance.id),

@@ -19,7 +19,7 @@ use super::{Entry, Journal};
 const QUEUE: u64 = 4096;
 
 /// Entries of one write.
-const GROUP: usize = 64;
+pub(crate) const GROUP: usize = 64;
 
 /// How long an answer waits for its entry; up to twice as long when it was not the first to wait. A disk that takes
 /// longer is as good as gone.
@@ -35,6 +35,8 @@ enum Order {
 #[derive(Debug)]
 pub(crate) struct Writer {
     gathered: Vec<Order>,
+    /// Somebody waits for more, and then hands over.
+    led: bool,
     orders: Sender<Vec<Order>>,
     room: u64,
     queued: u64,
@@ -105,7 +107,7 @@ impl Writer {
             wants_compaction: AtomicBool::new(false),
             failures: Counter::new(),
         };
-        (Self { gathered: Vec::new(), orders, room, queued: 0, shared: Arc::new(shared) }, queue)
+        (Self { gathered: Vec::new(), led: false, orders, room, queued: 0, shared: Arc::new(shared) }, queue)
     }
 
     /// One whose thread takes nothing: a disk that hangs.
@@ -113,7 +115,7 @@ impl Writer {
     pub(crate) fn stalled(room: u64) -> Self {
         let (writer, queue) = Self::new(room);
         std::mem::forget(queue);
-        tokio::spawn(writer.patience());
+        madang_runtime::Scope::new("test").spawn("patience", writer.patience());
         writer
     }
 
@@ -160,8 +162,19 @@ impl Writer {
         }
     }
 
+    /// Whether the caller is the one who hands over what gathers now.
+    pub(crate) fn leads(&mut self) -> bool {
+        !self.gathered.is_empty() && !std::mem::replace(&mut self.led, true)
+    }
+
+    /// Orders that wait to be handed over.
+    pub(crate) fn gathered(&self) -> usize {
+        self.gathered.len()
+    }
+
     /// Gives the thread what has gathered.
     pub(crate) fn hand_over(&mut self) {
+        self.led = false;
         if self.gathered.is_empty() {
             return;
         }

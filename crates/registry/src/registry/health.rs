@@ -44,6 +44,6 @@ impl Registry {
         if let Ok(record) = self.find(&job.service, &job.face, job.instance.id.as_str()) {
             (record.kind, record.updated_ms, record.revision) = (Kind::Modified, unix_ms, revision);
         }
-        self.stale.insert(job.service.clone());
+        self.note_stale(&job.service);
     }
 }

@@ -19,9 +19,12 @@ impl Registry {
         }
         let mut services = self.snapshot.services.clone();
         for name in std::mem::take(&mut self.stale) {
+            if let Some(service) = self.services.get_mut(&name) {
+                service.stale = false;
+            }
             let before = services.remove(&name).unwrap_or_default();
             let after = self.list(&name, now);
-            self.note_changes(&before, &after, now);
+            self.note_changes(&name, &before, &after, now);
             if !after.instances.is_empty() {
                 services.insert(name, Arc::new(after));
             }
@@ -33,7 +36,7 @@ impl Registry {
     /// The changes of the last three minutes, each instance once with its latest, and the listing they lead to.
     pub fn delta(&mut self, now: Moment) -> (Arc<Snapshot>, Vec<Change>) {
         self.delta_version(now);
-        (Arc::clone(&self.snapshot), self.changes.latest.values().map(|(_, change)| change.clone()).collect())
+        (Arc::clone(&self.snapshot), self.changes.latest().cloned().collect())
     }
 
     /// The version of what [`Self::delta`] would give.
@@ -43,16 +46,14 @@ impl Registry {
         DeltaVersion { revision: self.revision, forgotten: self.changes.forgotten }
     }
 
-    fn note_changes(&mut self, before: &ServiceView, after: &ServiceView, now: Moment) {
-        for (old, new) in after.changes_since(before) {
-            // The same id in both is a change of one, and only its new row is told.
-            let change = match (old, new) {
-                (_, Some(listed)) => Change { kind: listed.kind, listed: Arc::clone(listed) },
-                (Some(listed), None) => Change { kind: Kind::Deleted, listed: Arc::clone(listed) },
-                (None, None) => continue,
-            };
-            self.changes.push(change, now);
-        }
+    fn note_changes(&mut self, name: &Name, before: &ServiceView, after: &ServiceView, now: Moment) {
+        // The same id in both is a change of one, and only its new row is told.
+        let changes = after.changes_since(before).filter_map(|changed| match changed {
+            (_, Some(listed)) => Some(Change { kind: listed.kind, listed: Arc::clone(listed) }),
+            (Some(listed), None) => Some(Change { kind: Kind::Deleted, listed: Arc::clone(listed) }),
+            (None, None) => None,
+        });
+        self.changes.extend(name, changes, now);
         self.changes.forget(now);
     }
 

@@ -65,7 +65,7 @@ impl Registry {
             record.judge(word.unwrap_or(record.word), Some(&overridden));
         }
         known.overrides.insert(id.clone(), overridden);
-        self.stale.insert(service.clone());
+        known.note_stale(service, &mut self.stale);
     }
 
     /// A registrar that changes a status tells its version of the description with it: a newer one counts from now on.
@@ -97,7 +97,7 @@ impl Registry {
             }
             found = Some(other.clone());
         }
-        self.stale.insert(service.clone());
+        self.note_stale(service);
         found.ok_or_else(|| UnknownInstance { service: service.to_string(), id: id.to_owned() })
     }
 }
