@@ -294,7 +294,7 @@ async fn one(stream: &mut TcpStream) -> String {
 fn bodies() -> Router {
     let pieces = |count: usize, size: usize| {
         let (sender, receiver) = mpsc::channel(1);
-        tokio::spawn(async move {
+        Scope::new("pieces").spawn("pieces", async move {
             for _ in 0..count {
                 let piece = bytes::Bytes::from("p".repeat(size));
                 if sender.send(Ok::<_, std::convert::Infallible>(hyper::body::Frame::data(piece))).await.is_err() {
@@ -477,7 +477,7 @@ async fn a_client_that_leaves_ends_its_request_and_its_stream() {
                 let first = hyper::body::Frame::data(bytes::Bytes::from_static(b"event"));
                 sender.send(Ok(first)).await.unwrap();
                 // It is given up together with the body.
-                tokio::spawn(async move {
+                Scope::new("held").spawn("held", async move {
                     sender.closed().await;
                     drop(held);
                 });
