@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::EndpointId;
+use crate::ejection::{Group, Word};
+use crate::hash::key;
 use crate::load::Load;
 
 /// Whether an endpoint may be picked. The others stay in the set so that they can be explained.
@@ -28,10 +30,41 @@ pub struct Member {
     pub instance: String,
     /// Where it listens.
     pub address: SocketAddr,
-    /// Share of the calls relative to the others under Peak EWMA (twice the weight, half the load); 0 is never picked.
+    /// Share of the calls relative to the others; 0 is never picked. See [`Member::weight_of`] for other numbers.
     pub weight: u32,
     /// Whether it may be picked.
     pub availability: Availability,
+    /// Who is picked while enough of them are healthy: the endpoints of the least number. Usually 0.
+    pub priority: u32,
+    /// Where it is, for [`Zones`](crate::Zones).
+    pub zone: Option<Arc<str>>,
+}
+
+impl Member {
+    /// A ready instance of weight 1 and priority 0, in no zone.
+    #[must_use]
+    pub fn new(instance: impl Into<String>, address: SocketAddr) -> Self {
+        Self {
+            instance: instance.into(),
+            address,
+            weight: 1,
+            availability: Availability::Ready,
+            priority: 0,
+            zone: None,
+        }
+    }
+
+    /// The weight that a number means which somebody else chose: rounded, at least 1 when it is above 0, at most
+    /// 1,000,000. `None` for what is no weight: negative numbers and NaN.
+    #[must_use]
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // 0 to 1,000,000
+    pub fn weight_of(number: f64) -> Option<u32> {
+        if number.is_nan() || number < 0.0 {
+            return None;
+        }
+        let rounded = number.round().min(1_000_000.0) as u32;
+        Some(if number > 0.0 { rounded.max(1) } else { 0 })
+    }
 }
 
 /// How a call went, for [`Endpoint::end`].
@@ -43,6 +76,9 @@ pub enum Outcome {
     Failure,
     /// Nobody waits for it any more: says nothing about the endpoint.
     Cancelled,
+    /// Our own limit refused it before it was sent (a bulkhead, a rate, a full pool): says nothing about the endpoint,
+    /// and ejects nobody.
+    Overload,
 }
 
 /// One member of an [`EndpointSet`](crate::EndpointSet). A clone shares the statistics.
@@ -60,7 +96,12 @@ pub struct Endpoint {
     pub weight: u32,
     /// Whether it may be picked.
     pub availability: Availability,
+    /// See [`Member::priority`].
+    pub priority: u32,
+    /// See [`Member::zone`].
+    pub zone: Option<Arc<str>>,
     pub(crate) load: Arc<Load>,
+    pub(crate) group: Arc<Group>,
 }
 
 impl Endpoint {
@@ -77,9 +118,15 @@ impl Endpoint {
     pub fn end(&self, started: Moment, now: Moment, outcome: Outcome, penalty: Duration) {
         self.load.finish();
         match outcome {
-            Outcome::Success => self.load.observe(started, now, now.since(started)),
-            Outcome::Failure => self.load.observe(started, now, now.since(started).max(penalty)),
-            Outcome::Cancelled => {}
+            Outcome::Success => {
+                self.load.observe(started, now, now.since(started));
+                self.group.succeeded(&self.load, started, now);
+            }
+            Outcome::Failure => {
+                self.load.observe(started, now, now.since(started).max(penalty));
+                self.group.failed(&self.load, started, now);
+            }
+            Outcome::Cancelled | Outcome::Overload => {}
         }
     }
 
@@ -93,6 +140,25 @@ impl Endpoint {
     #[must_use]
     pub fn cost(&self, now: Moment) -> Duration {
         duration(self.load.cost(now, self.load.decay()))
+    }
+
+    /// Whether it rests because it failed ([`Ejection`](crate::Ejection)).
+    #[must_use]
+    pub fn is_ejected(&self, now: Moment) -> bool {
+        self.group.is_ejected(&self.load, now)
+    }
+
+    /// How often it was ejected in a row, and the moment until when; none while it is not.
+    #[must_use]
+    pub fn ejection(&self, now: Moment) -> Option<(u8, Moment)> {
+        let word = Word(self.load.word.load(std::sync::atomic::Ordering::Relaxed));
+        self.is_ejected(now).then(|| (word.times(), word.until()))
+    }
+
+    /// What names it for [`Policy::Sticky`](crate::Policy::Sticky): the same as long as the instance stays.
+    #[must_use]
+    pub fn key(&self) -> u64 {
+        key(self.instance.as_bytes())
     }
 
     pub(crate) fn can_be_picked(&self) -> bool {

@@ -5,43 +5,53 @@
 //! balancer ever learns. What it learned belongs to the instance, so it survives into the next snapshot.
 //!
 //! ```
-//! use madang_balance::{Availability, EndpointSet, Member, Outcome, Policy, Slots};
+//! use madang_balance::{EndpointSet, Member, Outcome, Pick, Policy, Slots};
 //! use madang_base::{Moment, Random};
 //! use std::time::Duration;
 //!
-//! let mut slots = Slots::default();
-//! let members = ["127.0.0.1:20001", "127.0.0.1:20002"].map(|address| Member {
-//!     instance: format!("orders at {address}"),
-//!     address: address.parse().unwrap(),
-//!     weight: 1,
-//!     availability: Availability::Ready,
-//! });
-//! let set = EndpointSet::empty().next(members.into(), &mut slots);
+//! let (mut slots, mut random, started) = (Slots::default(), Random::new(7), Moment::from_nanos(0));
+//! let members = ["127.0.0.1:20001", "127.0.0.1:20002"].map(|at| Member::new(format!("orders at {at}"), at.parse().unwrap()));
+//! let set = EndpointSet::empty().next(members.into(), &mut slots, started);
 //!
-//! let (mut random, started) = (Random::new(7), Moment::from_nanos(0));
-//! let first = set.pick(&Policy::default(), &[], started, &mut random).unwrap();
+//! let policy = Policy::default();
+//! let first = Pick { policy: &policy, key: None, tried: &[], now: started, random: &mut random };
+//! let first = set.pick(first).unwrap();
 //! first.begin();
 //! let answered = started + Duration::from_millis(3);
 //! first.end(started, answered, Outcome::Success, Duration::from_secs(1));
 //! assert_eq!(first.cost(answered), Duration::from_millis(3));
 //!
-//! let second = set.pick(&Policy::default(), &[first.id], answered, &mut random).unwrap();
-//! assert_ne!(first.id, second.id);
+//! let second = Pick { policy: &policy, key: None, tried: &[first.id], now: answered, random: &mut random };
+//! assert_ne!(set.pick(second).unwrap().id, first.id);
 //! ```
 //!
-//! Reading order: [`Policy`] (how a pick is made), `set` (snapshots and picking), `endpoint` (one address and its
-//! identity), `load` (Peak EWMA), `slots` (numbers that are never silently reused), `explain`.
+//! Reading order: [`Policy`] (how a pick is made), `endpoint` (one address and its identity), `set` (snapshots), `pick`
+//! (from a set to an endpoint), [`Rules`] (who may be picked), `level` (priorities and zones), `ejection` (the breaker of
+//! an endpoint), `load` (Peak EWMA), `slots` (numbers that are never silently reused), `explain`.
 
+mod ask;
+#[cfg(test)]
+mod chi;
+mod ejection;
 mod endpoint;
 mod explain;
+mod hash;
+mod level;
 mod load;
+mod pick;
 mod policy;
+mod pool;
+mod rules;
 mod set;
 mod slots;
+mod table;
 
 pub use endpoint::{Availability, Endpoint, Member, Outcome};
-pub use explain::Explained;
-pub use policy::Policy;
+pub use explain::{Candidate, CandidateVerdict, Explained, Explanation, Hidden};
+pub use hash::key;
+pub use pick::Pick;
+pub use policy::{Bound, Maglev, Policy, PolicyError, RingHash, RingHashFunction, Setting};
+pub use rules::{Ejection, FailurePercentage, Rules, SlowStart, SuccessRate, Zones};
 pub use set::EndpointSet;
 pub use slots::{EndpointId, Slots};
 

@@ -1,4 +1,5 @@
-//! What is known about one endpoint: Peak EWMA, the cost function of Finagle's load balancer.
+//! What is known about one endpoint, in one cache line: its breaker (`ejection`), and Peak EWMA, the cost function of
+//! Finagle's load balancer.
 //!
 //! The cost is a latency in nanoseconds. A slower answer replaces it at once (the peak), a faster one pulls it down by
 //! an exponentially weighted average over the policy's decay, and silence lets it fall towards zero, so that an
@@ -30,6 +31,12 @@ pub(crate) struct Load {
     /// Nanoseconds; that of the policy which picked last, so that `end` needs not be told.
     decay: AtomicU64,
     in_flight: AtomicU32,
+    /// When it became ready, for its slow start; calls that began before say nothing about it.
+    since: AtomicU64,
+    /// Its breaker: see [`Word`](crate::ejection::Word).
+    pub(crate) word: AtomicU64,
+    /// Calls of the interval: failures in the upper half, successes in the lower.
+    pub(crate) counts: AtomicU64,
 }
 
 impl Default for Load {
@@ -39,6 +46,9 @@ impl Default for Load {
             stamp: AtomicU64::new(0),
             decay: AtomicU64::new(nanos(Policy::DEFAULT_DECAY)),
             in_flight: AtomicU32::new(0),
+            since: AtomicU64::new(0),
+            word: AtomicU64::new(0),
+            counts: AtomicU64::new(0),
         }
     }
 }
@@ -46,6 +56,22 @@ impl Default for Load {
 impl Load {
     pub(crate) fn in_flight(&self) -> u32 {
         self.in_flight.load(Relaxed)
+    }
+
+    pub(crate) fn since(&self) -> Moment {
+        Moment::from_nanos(self.since.load(Relaxed))
+    }
+
+    /// It is new, healthy again or back from an ejection.
+    pub(crate) fn begin_slow_start(&self, now: Moment) {
+        self.since.store(now.nanos(), Relaxed);
+    }
+
+    /// It becomes ready: what calls before said about its health is forgotten.
+    pub(crate) fn start(&self, now: Moment) {
+        self.begin_slow_start(now);
+        self.word.store(0, Relaxed);
+        self.counts.store(0, Relaxed);
     }
 
     pub(crate) fn decay(&self) -> Decay {
@@ -98,16 +124,12 @@ impl Load {
         if cost < 1.0 { 0.0 } else { cost }
     }
 
-    /// What a pick compares, in nanoseconds: the least wins. `weight` is at least 1.
+    /// What a pick compares, in nanoseconds: the least wins. `weight` is above 0.
     #[allow(clippy::cast_precision_loss)] // PENALTY + calls stays below 2^53
-    pub(crate) fn load(&self, now: Moment, decay: Decay, weight: u32) -> f64 {
+    pub(crate) fn load(&self, now: Moment, decay: Decay, weight: f64) -> f64 {
         let calls = f64::from(self.in_flight());
         let cost = self.cost(now, decay);
-        if cost == 0.0 && calls > 0.0 {
-            PENALTY as f64 + calls / f64::from(weight)
-        } else {
-            cost * (calls + 1.0) / f64::from(weight)
-        }
+        if cost == 0.0 && calls > 0.0 { PENALTY as f64 + calls / weight } else { cost * (calls + 1.0) / weight }
     }
 }
 

@@ -1,47 +1,55 @@
-//! Snapshots of a service's endpoints, and picking from them.
-//!
-//! A pick reads the snapshot and at most two loads (16 in a small set), allocates nothing and takes no lock.
+//! Snapshots of a service's endpoints, and what passes from one to the next.
 
-use madang_base::{Moment, Random};
+use madang_base::Moment;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::load::{Decay, Load};
-use crate::{Availability, Endpoint, EndpointId, Member, Policy, Slots};
-
-/// Up to this many ready endpoints are all compared; above, two drawn at random are nearly as good and much cheaper.
-const SCAN_LIMIT: usize = 16;
+use crate::ejection::Group;
+use crate::level::Level;
+use crate::load::Load;
+use crate::pool::Pool;
+use crate::rules::Rules;
+use crate::{Availability, Endpoint, EndpointId, Member, Slots};
 
 /// The endpoints of one service at one time.
 #[derive(Debug)]
 pub struct EndpointSet {
-    endpoints: Vec<Endpoint>,
-    /// Places in `endpoints` of those that can be picked.
-    ready: Vec<u32>,
-    turn: Arc<Turn>,
+    pub(crate) endpoints: Vec<Endpoint>,
+    /// By priority, the first choice first.
+    pub(crate) levels: Vec<Level>,
+    pub(crate) rules: Rules,
+    pub(crate) group: Arc<Group>,
+    /// The version of the group that the levels were counted at.
+    pub(crate) counted: AtomicU64,
 }
-
-/// Position of the round robin, on a cache line of its own.
-#[derive(Debug, Default)]
-#[repr(align(64))]
-struct Turn(AtomicU64);
 
 impl EndpointSet {
     /// The set every service begins with.
     #[must_use]
     pub fn empty() -> Self {
-        Self { endpoints: Vec::new(), ready: Vec::new(), turn: Arc::default() }
+        let rules = Rules::default();
+        Self { endpoints: Vec::new(), levels: Vec::new(), rules, group: Arc::default(), counted: AtomicU64::new(0) }
     }
 
-    /// The set that follows this one, in the order of `members`.
+    /// The same endpoints under other rules. Counts, ejections and slow starts stay.
+    #[must_use]
+    pub fn under(&self, rules: Rules, now: Moment) -> Self {
+        let group = Arc::new(Group { ejection: rules.ejection, state: Arc::clone(&self.group.state) });
+        let with_group = |one: &Endpoint| Endpoint { group: Arc::clone(&group), ..one.clone() };
+        let endpoints = self.endpoints.iter().map(with_group).collect();
+        self.of(endpoints, rules, group, now)
+    }
+
+    /// The set that follows this one at `now`, in the order of `members` and under the same rules.
     ///
     /// A member with the instance and address of a present endpoint keeps its id and statistics; every other one
-    /// starts anew. Ids of endpoints that left go back to `slots`. An address listed twice is one endpoint: the first
-    /// ready one, else the first.
+    /// starts anew. One that becomes ready begins its slow start, and its ejection is over: a check said so. Ids of
+    /// endpoints that left go back to `slots`. An address listed twice is one endpoint: the first ready one, else the
+    /// first.
     #[must_use]
-    pub fn next(&self, members: Vec<Member>, slots: &mut Slots) -> Self {
+    pub fn next(&self, members: Vec<Member>, slots: &mut Slots, now: Moment) -> Self {
         let members = without_duplicates(members);
         let mut before: HashMap<SocketAddr, &Endpoint> = self.endpoints.iter().map(|one| (one.address, one)).collect();
         // Leaving endpoints give their slots back before new ones take some, so that arrays by slot stay short.
@@ -60,15 +68,29 @@ impl EndpointSet {
         let endpoints: Vec<Endpoint> = members
             .into_iter()
             .zip(kept)
-            .map(|(member, kept)| match kept {
-                Some(endpoint) => {
-                    Endpoint { weight: member.weight, availability: member.availability, ..endpoint.clone() }
+            .map(|(member, kept)| {
+                let was_ready = kept.is_some_and(|one| one.availability == Availability::Ready);
+                let starts = member.availability == Availability::Ready && !was_ready;
+                let endpoint = match kept {
+                    Some(endpoint) => Endpoint {
+                        weight: member.weight,
+                        availability: member.availability,
+                        priority: member.priority,
+                        zone: member.zone,
+                        ..endpoint.clone()
+                    },
+                    None => fresh(member, slots.take(), Arc::clone(&self.group)),
+                };
+                if starts {
+                    endpoint.load.start(now);
                 }
-                None => fresh(member, slots.take()),
+                if starts && let Some(slow) = &self.rules.slow_start {
+                    self.group.state.slow_until.fetch_max((now + slow.window).nanos(), Relaxed);
+                }
+                endpoint
             })
             .collect();
-        let ready = (0_u32..).zip(&endpoints).filter(|(_, one)| one.can_be_picked()).map(|(at, _)| at).collect();
-        Self { endpoints, ready, turn: self.turn.clone() }
+        self.of(endpoints, self.rules.clone(), Arc::clone(&self.group), now)
     }
 
     /// All endpoints, also those that cannot be picked.
@@ -77,80 +99,38 @@ impl EndpointSet {
         &self.endpoints
     }
 
-    /// How many endpoints can be picked.
+    /// How many endpoints are ready; those that are ejected at the moment are among them.
     #[must_use]
     pub fn ready(&self) -> usize {
-        self.ready.len()
+        self.levels.iter().map(|level| level.ready.len()).sum()
     }
 
-    /// The endpoint the next call should go to; none when every ready one is in `tried`.
-    ///
-    /// Counts nothing: the caller says [`Endpoint::begin`] when the call begins.
-    pub fn pick(&self, policy: &Policy, tried: &[EndpointId], now: Moment, random: &mut Random) -> Option<&Endpoint> {
-        match policy {
-            Policy::RoundRobin => {
-                let count = u64::try_from(self.ready.len()).ok().filter(|&count| count > 0)?;
-                let turn = self.turn.0.fetch_add(1, Relaxed) % count;
-                self.untried_from(usize::try_from(turn).ok()?, tried).next()
-            }
-            Policy::PeakEwma { decay } => {
-                let decay = Decay::of(*decay);
-                let picked = if self.ready.len() <= SCAN_LIMIT {
-                    self.least_of_all(decay, tried, now, random)
-                } else {
-                    self.lesser_of_two(decay, tried, now, random)
-                }?;
-                picked.load.set_decay(decay);
-                Some(picked)
-            }
-        }
+    /// Its rules.
+    #[must_use]
+    pub const fn rules(&self) -> &Rules {
+        &self.rules
     }
 
-    fn least_of_all(&self, decay: Decay, tried: &[EndpointId], now: Moment, random: &mut Random) -> Option<&Endpoint> {
-        // The first of equals wins, so the start is drawn.
-        let start = below(random, self.ready.len());
-        let mut best: Option<(&Endpoint, f64)> = None;
-        for endpoint in self.untried_from(start, tried) {
-            let load = endpoint.load.load(now, decay, endpoint.weight);
-            if best.is_none_or(|(_, least)| load < least) {
-                best = Some((endpoint, load));
-            }
-        }
-        best.map(|(endpoint, _)| endpoint)
+    /// Every pool of the set.
+    pub(crate) fn pools(&self) -> impl Iterator<Item = &Pool> {
+        self.levels.iter().flat_map(|level| {
+            let zones = level.zones.iter().map(|zone| &zone.pool);
+            [&level.ready, &level.everyone].into_iter().chain(zones)
+        })
     }
 
-    fn lesser_of_two(&self, decay: Decay, tried: &[EndpointId], now: Moment, random: &mut Random) -> Option<&Endpoint> {
-        let count = self.ready.len();
-        let first = below(random, count);
-        // Without replacement: the second is drawn from the others.
-        let second = below(random, count - 1);
-        let second = if second >= first { second + 1 } else { second };
-        let untried = |at: usize| Some(self.at(at)).filter(|one| !tried.contains(&one.id));
-        match (untried(first), untried(second)) {
-            (Some(a), Some(b)) => Some(lesser(a, b, decay, now)),
-            (Some(one), None) | (None, Some(one)) => Some(one),
-            (None, None) => {
-                // A retry that drew what it had tried: the next two on the way round.
-                let mut others = self.untried_from(first, tried);
-                let a = others.next()?;
-                Some(others.next().map_or(a, |b| lesser(a, b, decay, now)))
-            }
-        }
-    }
-
-    /// Once around the ready endpoints from `start`, without those in `tried`.
-    fn untried_from<'set, 'call>(
-        &'set self,
-        start: usize,
-        tried: &'call [EndpointId],
-    ) -> impl Iterator<Item = &'set Endpoint> + use<'set, 'call> {
-        let (before, after) = self.ready.split_at(start.min(self.ready.len()));
-        let around = after.iter().chain(before).map(|&at| &self.endpoints[at as usize]);
-        around.filter(move |endpoint| !tried.contains(&endpoint.id))
-    }
-
-    fn at(&self, ready: usize) -> &Endpoint {
-        &self.endpoints[self.ready[ready] as usize]
+    /// A set of these endpoints, whose ids are taken already.
+    fn of(&self, endpoints: Vec<Endpoint>, rules: Rules, group: Arc<Group>, now: Moment) -> Self {
+        let levels = Level::of(&endpoints, &rules, &self.levels);
+        let (ready, ejected) = endpoints
+            .iter()
+            .filter(|one| one.can_be_picked())
+            .fold((0, 0), |(ready, out), one| (ready + 1, out + u32::from(one.is_ejected(now))));
+        group.state.ready.store(ready, Relaxed);
+        group.state.ejected.store(ejected, Relaxed);
+        Level::recount(&levels, &endpoints, &rules, now);
+        let counted = AtomicU64::new(group.state.version.load(Relaxed));
+        Self { endpoints, levels, rules, group, counted }
     }
 }
 
@@ -160,11 +140,7 @@ impl Default for EndpointSet {
     }
 }
 
-fn lesser<'a>(a: &'a Endpoint, b: &'a Endpoint, decay: Decay, now: Moment) -> &'a Endpoint {
-    if b.load.load(now, decay, b.weight) < a.load.load(now, decay, a.weight) { b } else { a }
-}
-
-fn fresh(member: Member, id: EndpointId) -> Endpoint {
+fn fresh(member: Member, id: EndpointId, group: Arc<Group>) -> Endpoint {
     Endpoint {
         id,
         instance: member.instance.into(),
@@ -172,7 +148,10 @@ fn fresh(member: Member, id: EndpointId) -> Endpoint {
         authority: member.address.to_string().into(),
         weight: member.weight,
         availability: member.availability,
+        priority: member.priority,
+        zone: member.zone,
         load: Arc::new(Load::default()),
+        group,
     }
 }
 
@@ -190,11 +169,6 @@ fn without_duplicates(members: Vec<Member>) -> Vec<Member> {
         }
     }
     kept
-}
-
-/// Evenly one of `0..bound`; 0 when `bound` is 0.
-fn below(random: &mut Random, bound: usize) -> usize {
-    random.below(u32::try_from(bound).unwrap_or(u32::MAX)) as usize
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use madang_balance::{Availability, Member, Policy as Balance};
+use madang_balance::{Member, Policy as Balance};
 use madang_base::Name;
 use madang_h1::Limits as HeadLimits;
 use madang_route::{HostPattern, PathPattern, Rule, Table, ValueTest};
@@ -154,12 +154,7 @@ impl To {
             Self::Service(name) => directory.watch(name),
             Self::Url { text, addresses } => {
                 // Always ready, because nobody tells us otherwise.
-                let members = addresses.iter().map(|address| Member {
-                    instance: address.to_string(),
-                    address: *address,
-                    weight: 1,
-                    availability: Availability::Ready,
-                });
+                let members = addresses.iter().map(|address| Member::new(address.to_string(), *address));
                 directory.fixed(text, route, members.collect())
             }
         }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use madang_balance::{Availability, Member};
+use madang_balance::Member;
 use madang_base::{Name, nearest};
 use madang_settings::{Fields, Key, Node, Problems, Value, dotted};
 
@@ -208,7 +208,7 @@ fn misspelt(node: &Node) -> Option<(&(String, Node), &'static str)> {
 }
 
 fn member(text: &str, address: SocketAddr) -> Member {
-    Member { instance: text.to_owned(), address, weight: 1, availability: Availability::Ready }
+    Member::new(text, address)
 }
 
 fn service_name(name: &str, key: &str, node: &Node, problems: &mut Problems) -> Option<Name> {

@@ -8,7 +8,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-use madang_balance::{Endpoint, EndpointId, Outcome, Policy};
+use madang_balance::{Endpoint, EndpointId, Outcome, Pick, Policy};
 use madang_base::{Moment, Name, Random};
 use madang_dial::DialError;
 
@@ -157,7 +157,8 @@ impl Upstream {
     fn pick(&self, service: &Watch, policy: &Policy, freshness: Freshness, tried: &[EndpointId]) -> Option<Attempt> {
         let started = madang_runtime::now();
         let endpoints = service.endpoints();
-        let endpoint = endpoints.pick(policy, tried, started, &mut self.random.borrow_mut())?;
+        let random = &mut self.random.borrow_mut();
+        let endpoint = endpoints.pick(Pick { policy, key: None, tried, now: started, random })?;
         endpoint.begin();
         let entry = self.pool.borrow_mut().entry(endpoint);
         let connection = entry.take(freshness);

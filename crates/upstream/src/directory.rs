@@ -92,7 +92,7 @@ impl Watch {
     }
 
     fn replace(&self, members: Vec<Member>, slots: &mut Slots) {
-        let next = self.service.endpoints.load().next(members, slots);
+        let next = self.service.endpoints.load().next(members, slots, madang_runtime::now());
         self.service.endpoints.store(Arc::new(next));
     }
 
@@ -118,15 +118,9 @@ impl fmt::Debug for Watch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use madang_balance::Availability;
 
     fn member(instance: &str, port: u16) -> Member {
-        Member {
-            instance: instance.to_owned(),
-            address: ([127, 0, 0, 1], port).into(),
-            weight: 1,
-            availability: Availability::Ready,
-        }
+        Member::new(instance, ([127, 0, 0, 1], port).into())
     }
 
     #[test]

@@ -61,7 +61,7 @@ fn reading_changes_nothing() {
         observe(load, at(1_000), millis(100));
     }
     for moment in 2_000..2_100 {
-        read.load(at(moment), DECAY, 1);
+        read.load(at(moment), DECAY, 1.0);
     }
     assert_close(read.cost(at(3_000), DECAY), unread.cost(at(3_000), DECAY));
 }
@@ -76,15 +76,15 @@ fn an_answer_in_no_time_is_not_taken_for_never_tried() {
 #[test]
 fn the_load_is_the_cost_times_the_calls_and_one_by_weight() {
     let load = Load::default();
-    assert_eq!(load.load(at(0), DECAY, 1), 0.0);
+    assert_eq!(load.load(at(0), DECAY, 1.0), 0.0);
     load.begin();
-    assert_eq!(load.load(at(0), DECAY, 1), PENALTY as f64 + 1.0, "its first call is under way");
+    assert_eq!(load.load(at(0), DECAY, 1.0), PENALTY as f64 + 1.0, "its first call is under way");
     load.finish();
     observe(&load, at(1_000), millis(10));
     load.begin();
     load.begin();
-    assert_close(load.load(at(1_000), DECAY, 1), 30e6);
-    assert_close(load.load(at(1_000), DECAY, 3), 10e6);
+    assert_close(load.load(at(1_000), DECAY, 1.0), 30e6);
+    assert_close(load.load(at(1_000), DECAY, 3.0), 10e6);
 }
 
 #[test]

@@ -1,5 +1,8 @@
 use super::*;
-use crate::Outcome;
+use crate::load::Decay;
+use crate::policy::SCAN_LIMIT;
+use crate::{Outcome, Pick, Policy};
+use madang_base::Random;
 use proptest::prelude::*;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -11,12 +14,7 @@ fn millis(count: u64) -> Duration {
 }
 
 fn member(instance: &str, port: u16) -> Member {
-    Member {
-        instance: instance.to_owned(),
-        address: SocketAddr::from(([127, 0, 0, 1], port)),
-        weight: 1,
-        availability: Availability::Ready,
-    }
+    Member::new(instance, SocketAddr::from(([127, 0, 0, 1], port)))
 }
 
 fn members(count: u16) -> Vec<Member> {
@@ -24,7 +22,17 @@ fn members(count: u16) -> Vec<Member> {
 }
 
 fn set_of(count: u16) -> EndpointSet {
-    EndpointSet::empty().next(members(count), &mut Slots::default())
+    EndpointSet::empty().next(members(count), &mut Slots::default(), START)
+}
+
+fn pick<'a>(
+    set: &'a EndpointSet,
+    policy: &Policy,
+    tried: &[EndpointId],
+    now: Moment,
+    random: &mut Random,
+) -> Option<&'a Endpoint> {
+    set.pick(Pick { policy, key: None, tried, now, random })
 }
 
 fn call(endpoint: &Endpoint, latency: Duration, outcome: Outcome) {
@@ -34,7 +42,7 @@ fn call(endpoint: &Endpoint, latency: Duration, outcome: Outcome) {
 
 fn ports_picked(set: &EndpointSet, policy: &Policy, now: Moment, count: usize) -> Vec<u16> {
     let mut random = Random::new(7);
-    (0..count).map(|_| set.pick(policy, &[], now, &mut random).unwrap().address.port()).collect()
+    (0..count).map(|_| pick(set, policy, &[], now, &mut random).unwrap().address.port()).collect()
 }
 
 #[test]
@@ -49,13 +57,13 @@ fn everything_can_be_shared_between_threads() {
 #[test]
 fn statistics_follow_the_instance_into_the_next_set() {
     let mut slots = Slots::default();
-    let first = EndpointSet::empty().next(members(2), &mut slots);
+    let first = EndpointSet::empty().next(members(2), &mut slots, START);
     let known = &first.endpoints()[1];
     call(known, millis(7), Outcome::Success);
     known.begin();
 
     let draining = Member { availability: Availability::Draining, weight: 3, ..member("orders-2", 2) };
-    let second = first.next(vec![draining, member("orders-9", 9)], &mut slots);
+    let second = first.next(vec![draining, member("orders-9", 9)], &mut slots, START);
     let kept = &second.endpoints()[0];
     assert_eq!((kept.id, kept.in_flight(), kept.cost(START + millis(7))), (known.id, 1, millis(7)));
     assert_eq!((kept.weight, kept.availability), (3, Availability::Draining));
@@ -66,11 +74,12 @@ fn statistics_follow_the_instance_into_the_next_set() {
 #[test]
 fn another_instance_or_address_is_another_endpoint() {
     let mut slots = Slots::default();
-    let first = EndpointSet::empty().next(vec![member("orders-1#100", 1), member("orders-2#101", 2)], &mut slots);
+    let first =
+        EndpointSet::empty().next(vec![member("orders-1#100", 1), member("orders-2#101", 2)], &mut slots, START);
     for endpoint in first.endpoints() {
         call(endpoint, millis(7), Outcome::Success);
     }
-    let second = first.next(vec![member("orders-1#200", 1), member("orders-2#101", 3)], &mut slots);
+    let second = first.next(vec![member("orders-1#200", 1), member("orders-2#101", 3)], &mut slots, START);
     for endpoint in second.endpoints() {
         assert_eq!(endpoint.cost(START), Duration::ZERO, "{}", endpoint.instance);
         assert_eq!(endpoint.id.generation, 1, "the slot is reused, the identity is not");
@@ -82,9 +91,9 @@ fn another_instance_or_address_is_another_endpoint() {
 #[test]
 fn an_endpoint_that_left_and_came_back_starts_anew() {
     let mut slots = Slots::default();
-    let first = EndpointSet::empty().next(members(1), &mut slots);
+    let first = EndpointSet::empty().next(members(1), &mut slots, START);
     call(&first.endpoints()[0], millis(7), Outcome::Success);
-    let back = first.next(Vec::new(), &mut slots).next(members(1), &mut slots);
+    let back = first.next(Vec::new(), &mut slots, START).next(members(1), &mut slots, START);
     assert_ne!(back.endpoints()[0].id, first.endpoints()[0].id);
     assert_eq!(back.endpoints()[0].cost(START), Duration::ZERO);
 }
@@ -98,7 +107,7 @@ fn an_address_listed_twice_is_one_endpoint() {
         (vec![member("a", 1), starting], "a"),
     ] {
         let mut slots = Slots::default();
-        let set = EndpointSet::empty().next(listed, &mut slots);
+        let set = EndpointSet::empty().next(listed, &mut slots, START);
         assert_eq!((set.endpoints().len(), set.ready(), slots.len()), (1, 1, 1));
         assert_eq!(&*set.endpoints()[0].instance, expected);
     }
@@ -108,7 +117,7 @@ fn an_address_listed_twice_is_one_endpoint() {
 fn the_authority_is_what_a_host_header_says() {
     for (address, expected) in [("127.0.0.1:80", "127.0.0.1:80"), ("[::1]:8080", "[::1]:8080")] {
         let member = Member { address: address.parse().unwrap(), ..member("a", 1) };
-        let set = EndpointSet::empty().next(vec![member], &mut Slots::default());
+        let set = EndpointSet::empty().next(vec![member], &mut Slots::default(), START);
         assert_eq!(&*set.endpoints()[0].authority, expected);
     }
 }
@@ -120,7 +129,7 @@ fn only_ready_endpoints_with_a_weight_are_picked() {
     listed[1].availability = Availability::Unhealthy;
     listed[2].availability = Availability::Draining;
     listed[3].weight = 0;
-    let set = EndpointSet::empty().next(listed, &mut Slots::default());
+    let set = EndpointSet::empty().next(listed, &mut Slots::default(), START);
     assert_eq!((set.endpoints().len(), set.ready()), (5, 1));
     for policy in [Policy::default(), Policy::RoundRobin] {
         assert_eq!(ports_picked(&set, &policy, START, 20), [5; 20], "{policy:?}");
@@ -130,7 +139,7 @@ fn only_ready_endpoints_with_a_weight_are_picked() {
 #[test]
 fn an_empty_set_has_nothing_to_pick() {
     for policy in [Policy::default(), Policy::RoundRobin] {
-        assert!(EndpointSet::empty().pick(&policy, &[], START, &mut Random::new(1)).is_none());
+        assert!(pick(&EndpointSet::empty(), &policy, &[], START, &mut Random::new(1)).is_none());
     }
 }
 
@@ -139,7 +148,7 @@ fn a_retry_meets_every_other_endpoint_before_there_is_none() {
     for (policy, count) in [(Policy::default(), 5), (Policy::default(), 40), (Policy::RoundRobin, 5)] {
         let set = set_of(count);
         let (mut tried, mut random) = (Vec::new(), Random::new(3));
-        while let Some(endpoint) = set.pick(&policy, &tried, START, &mut random) {
+        while let Some(endpoint) = pick(&set, &policy, &tried, START, &mut random) {
             assert!(!tried.contains(&endpoint.id));
             tried.push(endpoint.id);
         }
@@ -150,9 +159,9 @@ fn a_retry_meets_every_other_endpoint_before_there_is_none() {
 #[test]
 fn round_robin_takes_turns_across_sets() {
     let mut slots = Slots::default();
-    let first = EndpointSet::empty().next(members(3), &mut slots);
+    let first = EndpointSet::empty().next(members(3), &mut slots, START);
     assert_eq!(ports_picked(&first, &Policy::RoundRobin, START, 4), [1, 2, 3, 1]);
-    let second = first.next(members(3), &mut slots);
+    let second = first.next(members(3), &mut slots, START);
     assert_eq!(ports_picked(&second, &Policy::RoundRobin, START, 2), [2, 3]);
     assert_eq!(ports_picked(&first, &Policy::RoundRobin, START, 1), [1]);
 }
@@ -166,7 +175,7 @@ fn an_endpoint_never_tried_gets_exactly_one_call_until_it_answers() {
     let (now, mut random) = (START + millis(100), Random::new(5));
     let mut ports = Vec::new();
     for _ in 0..20 {
-        let endpoint = set.pick(&Policy::default(), &[], now, &mut random).unwrap();
+        let endpoint = pick(&set, &Policy::default(), &[], now, &mut random).unwrap();
         endpoint.begin();
         ports.push(endpoint.address.port());
     }
@@ -179,7 +188,7 @@ fn endpoints_nothing_is_known_about_share_evenly() {
     let set = set_of(4);
     let mut random = Random::new(5);
     for _ in 0..40 {
-        set.pick(&Policy::default(), &[], START, &mut random).unwrap().begin();
+        pick(&set, &Policy::default(), &[], START, &mut random).unwrap().begin();
     }
     assert_eq!(set.endpoints().iter().map(Endpoint::in_flight).collect::<Vec<_>>(), [10; 4]);
 }
@@ -223,13 +232,13 @@ fn a_slow_endpoint_is_tried_again_after_a_while() {
 fn twice_the_weight_takes_twice_the_calls() {
     let mut listed = members(2);
     listed[0].weight = 2;
-    let set = EndpointSet::empty().next(listed, &mut Slots::default());
+    let set = EndpointSet::empty().next(listed, &mut Slots::default(), START);
     for endpoint in set.endpoints() {
         call(endpoint, millis(10), Outcome::Success);
     }
     let mut random = Random::new(9);
     for _ in 0..300 {
-        set.pick(&Policy::default(), &[], START + millis(10), &mut random).unwrap().begin();
+        pick(&set, &Policy::default(), &[], START + millis(10), &mut random).unwrap().begin();
     }
     let calls = set.endpoints()[0].in_flight();
     assert!((199..=201).contains(&calls), "{calls}");
@@ -239,7 +248,7 @@ fn twice_the_weight_takes_twice_the_calls() {
 fn the_decay_of_the_policy_that_picked_is_the_one_calls_end_with() {
     let set = set_of(1);
     let policy = Policy::PeakEwma { decay: millis(100) };
-    let endpoint = set.pick(&policy, &[], START, &mut Random::new(1)).unwrap();
+    let endpoint = pick(&set, &policy, &[], START, &mut Random::new(1)).unwrap();
     call(endpoint, millis(50), Outcome::Success);
     let cost = endpoint.cost(START + millis(150)).as_secs_f64();
     assert!((cost - 0.050 * (-1.0_f64).exp()).abs() < 1e-6, "{cost}");
@@ -259,7 +268,7 @@ fn two_choices_follow_from_the_seed_and_prefer_the_idle() {
     // 1,000 calls onto 100 endpoints: one random choice leaves some with twice the mean, two choices do not.
     let mut random = Random::new(11);
     for _ in 0..1_000 {
-        set.pick(&Policy::default(), &[], START + millis(10), &mut random).unwrap().begin();
+        pick(&set, &Policy::default(), &[], START + millis(10), &mut random).unwrap().begin();
     }
     let most = set.endpoints().iter().map(Endpoint::in_flight).max().unwrap();
     assert!(most <= 13, "{most}");
@@ -300,7 +309,7 @@ fn every_endpoint_is_explained() {
     listed[1].availability = Availability::Unhealthy;
     listed[2].availability = Availability::Draining;
     listed[3].weight = 0;
-    let set = EndpointSet::empty().next(listed, &mut Slots::default());
+    let set = EndpointSet::empty().next(listed, &mut Slots::default(), START);
     let [.., tried, slower, probing, unknown] = set.endpoints() else { unreachable!("eight endpoints") };
     call(tried, millis(10), Outcome::Success);
     call(slower, millis(10), Outcome::Success);
@@ -339,7 +348,8 @@ enum Event {
     /// Members by port: weight and availability; two instances can live on one port, one after the other.
     Next(Vec<(u16, u8, u32, Availability)>),
     Pick {
-        round_robin: bool,
+        policy: usize,
+        key: Option<u64>,
         tried: Vec<usize>,
         seed: u64,
     },
@@ -364,8 +374,8 @@ fn event() -> impl Strategy<Value = Event> {
     let outcome = prop_oneof![Just(Outcome::Success), Just(Outcome::Failure), Just(Outcome::Cancelled)];
     prop_oneof![
         2 => prop::collection::vec(member, 0..40).prop_map(Event::Next),
-        6 => (any::<bool>(), prop::collection::vec(0_usize..40, 0..6), any::<u64>())
-            .prop_map(|(round_robin, tried, seed)| Event::Pick { round_robin, tried, seed }),
+        6 => (0_usize..9, any::<Option<u64>>(), prop::collection::vec(0_usize..40, 0..6), any::<u64>())
+            .prop_map(|(policy, key, tried, seed)| Event::Pick { policy, key, tried, seed }),
         4 => (any::<usize>(), outcome).prop_map(|(call, outcome)| Event::End { call, outcome }),
         1 => (0_u64..60_000).prop_map(Event::Wait),
     ]
@@ -375,7 +385,7 @@ fn event() -> impl Strategy<Value = Event> {
 fn candidates<'a>(set: &'a EndpointSet, tried: &[EndpointId], decay: Decay, now: Moment) -> Vec<(&'a Endpoint, f64)> {
     let pickable =
         |one: &&Endpoint| one.availability == Availability::Ready && one.weight > 0 && !tried.contains(&one.id);
-    let load = |one: &'a Endpoint| (one, one.load.load(now, decay, one.weight));
+    let load = |one: &'a Endpoint| (one, one.load.load(now, decay, f64::from(one.weight)));
     set.endpoints().iter().filter(pickable).map(load).collect()
 }
 
@@ -400,7 +410,7 @@ proptest! {
                     let listed = listed.into_iter().map(|(port, pid, weight, availability)| Member {
                         weight, availability, ..member(&format!("orders-{port}#{pid}"), port)
                     });
-                    set = set.next(listed.collect(), &mut slots);
+                    set = set.next(listed.collect(), &mut slots, START);
                     let (mut taken, mut addresses) = (HashSet::new(), HashSet::new());
                     for endpoint in set.endpoints() {
                         prop_assert!(slots.holds(endpoint.id));
@@ -413,12 +423,14 @@ proptest! {
                     }
                     prop_assert!(slots.len() <= 40, "slots of endpoints that left are reused");
                 }
-                Event::Pick { round_robin, tried, seed } => {
+                Event::Pick { policy, key, tried, seed } => {
                     let tried: Vec<EndpointId> =
                         tried.iter().filter_map(|&at| set.endpoints().get(at)).map(|one| one.id).collect();
-                    let policy = if round_robin { Policy::RoundRobin } else { Policy::default() };
+                    let policy = Policy::all()[policy];
+                    let is_default = policy == Policy::default();
                     let candidates = candidates(&set, &tried, decay, now);
-                    let picked = set.pick(&policy, &tried, now, &mut Random::new(seed));
+                    let random = &mut Random::new(seed);
+                    let picked = set.pick(Pick { policy: &policy, key, tried: &tried, now, random });
                     let Some(picked) = picked else {
                         prop_assert!(candidates.is_empty(), "{:?} was there", candidates);
                         continue;
@@ -427,9 +439,9 @@ proptest! {
                     prop_assert!(found.is_some(), "{:?} cannot be picked", picked);
                     let load = found.map_or(0.0, |(_, load)| *load);
                     let better = candidates.iter().filter(|(_, other)| *other < load).count();
-                    if !round_robin && set.ready() <= SCAN_LIMIT {
+                    if is_default && set.ready() <= SCAN_LIMIT {
                         prop_assert_eq!(better, 0, "all were compared");
-                    } else if !round_robin && candidates.len() > 1 && tried.is_empty() {
+                    } else if is_default && candidates.len() > 1 && tried.is_empty() {
                         prop_assert!(better < candidates.len() - 1, "the worst of all loses every comparison");
                     }
                     picked.begin();

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use madang_balance::{Availability, Member};
+use madang_balance::Member;
 use madang_base::Name;
 use madang_runtime::Timer;
 use madang_settings::{Fields, Problems};
@@ -36,8 +36,7 @@ fn play(service: SocketAddr, filters: Vec<Arc<dyn Filter>>, script: Vec<Play>) -
     let mut settings = Settings::read(&mut root, &BTreeSet::from([it.clone()]), Path::new("."), &mut problems);
     settings.routes[0].filters = filters;
     let directory = Directory::default();
-    let (instance, availability) = ("it-1".to_owned(), Availability::Ready);
-    directory.publish(&it, vec![Member { instance, address: service, weight: 1, availability }]);
+    directory.publish(&it, vec![Member::new("it-1", service)]);
     let shared = Arc::new(Shared {
         current: ArcSwap::from_pointee(Snapshot::new(&settings, &BTreeSet::new(), &directory)),
         phase: watch::Sender::new(Phase::Serving),

@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
-use madang_balance::{Availability, Member};
+use madang_balance::Member;
 use madang_base::Name;
 use madang_gateway::{Bound, Gateway, Listeners, Prepared, Settings};
 use madang_settings::{Fields, Problems};
@@ -35,12 +35,7 @@ impl Front {
         let route =
             format!("[[routes]]\nid = \"all\"\nmatch = {{ path = \"/**\" }}\nto = \"service://it\"\n{policy}\n");
         let front = Self::new(&route);
-        let members = addresses.iter().map(|address| Member {
-            instance: address.to_string(),
-            address: *address,
-            weight: 1,
-            availability: Availability::Ready,
-        });
+        let members = addresses.iter().map(|address| Member::new(address.to_string(), *address));
         front.gateway.directory().publish(&it(), members.collect());
         front
     }

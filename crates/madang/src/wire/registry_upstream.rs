@@ -122,7 +122,7 @@ fn process(listed: &Listed) -> Option<&Instance> {
 fn member(listed: &Listed) -> Option<Member> {
     let called = process(listed).unwrap_or(&listed.instance);
     let availability = availability(listed.status);
-    Some(Member { instance: called.id.to_string(), address: address(called)?, weight: 1, availability })
+    Some(Member { availability, ..Member::new(called.id.to_string(), address(called)?) })
 }
 
 const fn availability(status: Status) -> Availability {

@@ -24,7 +24,7 @@ fn instance(id: &str, address: &str, port: u16) -> Instance {
 
 fn fixed(name: &str, port: u16) -> Fixed {
     let address = SocketAddr::from(([127, 0, 0, 1], port));
-    let member = Member { instance: address.to_string(), address, weight: 1, availability: Availability::Ready };
+    let member = Member::new(address.to_string(), address);
     Fixed { name: Name::parse(name).unwrap(), members: vec![member] }
 }
 
