@@ -82,11 +82,7 @@ impl Group {
 
     pub(crate) fn is_ejected(&self, load: &Load, now: Moment) -> bool {
         let word = Word(load.word.load(Relaxed));
-        word.until_millis() != 0
-            && self.ejection.is_some_and(|ejection| {
-                let left = word.until().since(now);
-                !left.is_zero() && left <= ejection.longest() + CLOCK_SLACK
-            })
+        word.until_millis() != 0 && self.lasts(word, now)
     }
 
     /// Ejects it when the share allows it.
@@ -116,9 +112,10 @@ impl Group {
     }
 
     fn lasts(&self, word: Word, now: Moment) -> bool {
-        let longest = self.ejection.map_or(Duration::ZERO, |ejection| ejection.longest());
-        let left = word.until().since(now);
-        !left.is_zero() && left <= longest + CLOCK_SLACK
+        self.ejection.is_some_and(|ejection| {
+            let left = word.until().since(now);
+            !left.is_zero() && left <= ejection.longest() + CLOCK_SLACK
+        })
     }
 
     /// Looks after `endpoints`, the ready ones, when it is time: who is back, and at the end of an interval who did

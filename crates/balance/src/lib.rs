@@ -27,7 +27,8 @@
 //!
 //! Reading order: [`Policy`] (how a pick is made), `endpoint` (one address and its identity), `set` (snapshots), `pick`
 //! (from a set to an endpoint), [`Rules`] (who may be picked), `level` (priorities and zones), `ejection` (the breaker of
-//! an endpoint), `load` (Peak EWMA), `slots` (numbers that are never silently reused), `explain`.
+//! an endpoint), `load` (Peak EWMA), `slots` (numbers that are never silently reused), `explain`. [`ribbon`] stands
+//! alone: Netflix's rules for comparison and moving house.
 
 mod ask;
 #[cfg(test)]
@@ -41,6 +42,7 @@ mod load;
 mod pick;
 mod policy;
 mod pool;
+pub mod ribbon;
 mod rules;
 mod set;
 mod slots;

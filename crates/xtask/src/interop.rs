@@ -8,6 +8,7 @@ mod breaker;
 mod console;
 mod eureka;
 mod prepare;
+mod ribbon;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -15,6 +16,7 @@ use clap::Subcommand;
 pub(crate) use breaker::NEEDED as NEEDED_FOR_BREAKER;
 pub(crate) use console::NEEDED as NEEDED_FOR_CONSOLE;
 pub(crate) use eureka::NEEDED as NEEDED_FOR_EUREKA;
+pub(crate) use ribbon::NEEDED as NEEDED_FOR_RIBBON;
 
 use crate::Verdict;
 
@@ -26,6 +28,8 @@ pub(crate) enum Interop {
     Breaker(breaker::Options),
     /// The console in a real browser
     Console(console::Options),
+    /// Ribbon's rules as Madang has them, beside those of Ribbon itself
+    Ribbon(ribbon::Options),
 }
 
 pub(crate) fn run(interop: &Interop) -> Result<Verdict> {
@@ -33,5 +37,6 @@ pub(crate) fn run(interop: &Interop) -> Result<Verdict> {
         Interop::Eureka(options) => eureka::run(options),
         Interop::Breaker(options) => breaker::run(options),
         Interop::Console(options) => console::run(options),
+        Interop::Ribbon(options) => ribbon::run(options),
     }
 }

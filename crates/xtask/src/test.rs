@@ -9,7 +9,7 @@ use clap::Args;
 use crate::{
     Verdict,
     bench::{NEEDED_FOR_BREAKER_COST, NEEDED_FOR_COST},
-    interop::{NEEDED_FOR_BREAKER, NEEDED_FOR_CONSOLE, NEEDED_FOR_EUREKA},
+    interop::{NEEDED_FOR_BREAKER, NEEDED_FOR_CONSOLE, NEEDED_FOR_EUREKA, NEEDED_FOR_RIBBON},
     programs::{self, Install, NODE, PYTHON, Program},
     steps::{Show, Steps},
     workspace::{self, Packages},
@@ -46,6 +46,7 @@ pub(crate) fn run(options: &Options) -> Result<Verdict> {
             needed.extend(NEEDED_FOR_BREAKER);
             needed.extend(NEEDED_FOR_CONSOLE);
             needed.extend(NEEDED_FOR_BREAKER_COST);
+            needed.extend(NEEDED_FOR_RIBBON);
             needed.extend(NEEDED_FOR_COST);
         }
         programs::bring(&needed, Install::from_flag(options.install))?;
@@ -78,6 +79,8 @@ pub(crate) fn run(options: &Options) -> Result<Verdict> {
         every_order(&mut steps);
         measure_cost(&mut steps, "cost", "cost", NEEDED_FOR_COST);
         measure_cost(&mut steps, "cost of a breaker's call", "breaker", NEEDED_FOR_BREAKER_COST);
+        from_outside(&mut steps, "Ribbon's own rules", "ribbon", NEEDED_FOR_RIBBON);
+        measure_cost(&mut steps);
     }
     Ok(steps.finish())
 }
