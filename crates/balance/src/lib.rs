@@ -27,10 +27,11 @@
 //!
 //! Reading order: [`Policy`] (how a pick is made), `endpoint` (one address and its identity), `set` (snapshots), `pick`
 //! (from a set to an endpoint), [`Rules`] (who may be picked), `level` (priorities and zones), `ejection` (the breaker of
-//! an endpoint), `load` (Peak EWMA), `slots` (numbers that are never silently reused), `explain`. [`ribbon`] stands
+//! an endpoint), `load` (Peak EWMA), [`RetryBudget`], [`Subset`], `slots` (numbers that are never silently reused), `explain`. [`ribbon`] stands
 //! alone: Netflix's rules for comparison and moving house.
 
 mod ask;
+mod budget;
 #[cfg(test)]
 mod chi;
 mod ejection;
@@ -46,8 +47,10 @@ pub mod ribbon;
 mod rules;
 mod set;
 mod slots;
+mod subset;
 mod table;
 
+pub use budget::{RetryAllowance, RetryBudget};
 pub use endpoint::{Availability, Endpoint, Member, Outcome};
 pub use explain::{Candidate, CandidateVerdict, Explained, Explanation, Hidden};
 pub use hash::key;
@@ -56,6 +59,7 @@ pub use policy::{Bound, Maglev, Policy, PolicyError, RingHash, RingHashFunction,
 pub use rules::{Ejection, FailurePercentage, Rules, SlowStart, SuccessRate, Zones};
 pub use set::EndpointSet;
 pub use slots::{EndpointId, Slots};
+pub use subset::Subset;
 
 /// Random tests repeat: the same cases every time, others with `MADANG_SEED=<number>`.
 #[cfg(test)]
