@@ -222,7 +222,7 @@ impl EndpointSet {
 fn reason(endpoint: &Endpoint, policy: &Policy, now: Moment, load: f64, least: f64) -> String {
     if let Some((times, until)) = endpoint.ejection(now).filter(|_| standing(endpoint, now) == Some(Hidden::Ejected)) {
         let left = format_duration(until.since(now));
-        return format!("failed and is ejected for another {left}, {times} times in a row");
+        return format!("failed and is ejected for another {left}, {times} in a row");
     }
     if let Some(hidden) = standing(endpoint, now) {
         return hidden.to_string();

@@ -65,7 +65,7 @@ fn an_explanation_says_who_was_hidden_and_why() {
     assert_eq!(verdicts, expected);
     assert_eq!(Hidden::Ejected.to_string(), "failed and rests for a while");
     let said = &set.explain(&policy, NOW)[4].reason;
-    assert_eq!(said, "failed and is ejected for another 30s, 1 times in a row");
+    assert_eq!(said, "failed and is ejected for another 30s, 1 in a row");
 
     let all: Vec<EndpointId> = set.endpoints().iter().map(|one| one.id).collect();
     let pick = Pick { policy: &policy, key: None, tried: &all, now: NOW, random: &mut Random::new(1) };

@@ -455,3 +455,120 @@ proptest! {
         }
     }
 }
+
+fn rules() -> impl Strategy<Value = Rules> {
+    let ejection = (1_u16..4, 0_u8..=110, 1_u64..40_000).prop_map(|(failures, max_percent, base)| crate::Ejection {
+        consecutive_failures: Some(failures),
+        max_percent,
+        base_time: Duration::from_millis(base),
+        success_rate: Some(crate::SuccessRate { min_endpoints: 2, min_calls: 1, deviations: 0.5 }),
+        failure_percentage: Some(crate::FailurePercentage { threshold: 50, min_endpoints: 1, min_calls: 1 }),
+        ..crate::Ejection::default()
+    });
+    let slow = (0_u64..60_000, prop_oneof![Just(1.0), Just(f64::NAN), Just(0.0), Just(3.0)], 0_u8..=120).prop_map(
+        |(window, aggression, min_percent)| crate::SlowStart {
+            window: Duration::from_millis(window),
+            aggression,
+            min_percent,
+        },
+    );
+    let zones = prop::collection::vec(0_u32..4, 3).prop_map(|counts| {
+        let callers = ["a", "b", "c"].map(str::to_owned).into_iter().zip(counts).collect();
+        crate::Zones { own: "a".to_owned(), callers, min_endpoints: 2 }
+    });
+    let option = prop::option::of::<BoxedStrategy<crate::Ejection>>;
+    (option(ejection.boxed()), prop::option::of(slow), 0_u8..=120, 0_u32..300, prop::option::of(zones)).prop_map(
+        |(ejection, slow_start, panic_percent, overprovisioning_percent, zones)| Rules {
+            ejection,
+            slow_start,
+            panic_percent,
+            overprovisioning_percent,
+            zones,
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(crate::seeded())]
+
+    #[test]
+    fn under_any_rules_and_any_clock_whoever_may_be_picked_is_found(
+        all_rules in prop::collection::vec(rules(), 1..4),
+        lists in prop::collection::vec(prop::collection::vec((1_u16..20, 0_u32..3, availability(), 0_u32..3, 0_usize..4), 0..20), 1..4),
+        steps in prop::collection::vec((0_usize..9, any::<Option<u64>>(), 0_u64..20_000, 0_u8..8, any::<u64>()), 1..60),
+    ) {
+        let mut slots = Slots::default();
+        let mut set = EndpointSet::empty();
+        let mut now = START + Duration::from_secs(100_000);
+        for (number, (policy, key, millis, what, seed)) in steps.into_iter().enumerate() {
+            if number % 20 == 0 {
+                let at = number / 20;
+                let list = lists[at % lists.len()].iter().map(|&(port, weight, availability, priority, zone)| Member {
+                    weight,
+                    availability,
+                    priority,
+                    zone: ["a", "b", "c"].get(zone).map(|&name| Arc::from(name)),
+                    ..member(&format!("orders-{port}"), port)
+                });
+                set = set.under(all_rules[at % all_rules.len()].clone(), now).next(list.collect(), &mut slots, now);
+            }
+            // Once in a while the clock is set back by up to an hour.
+            now = if what == 7 { now - Duration::from_millis(millis * 180) } else { now + Duration::from_millis(millis) };
+            let policy = Policy::all()[policy];
+            let random = &mut Random::new(seed);
+            let mut tried = Vec::new();
+            loop {
+                let (picked, explained) = set.pick_explained(Pick { policy: &policy, key, tried: &tried, now, random });
+                prop_assert_eq!(explained.picked, picked.map(|one| one.id));
+                let Some(picked) = picked else { break };
+                prop_assert!(!tried.contains(&picked.id) && picked.weight > 0);
+                let panics = set.rules().panic_percent > 0 && picked.availability == Availability::Unhealthy;
+                prop_assert!(panics || picked.availability == Availability::Ready, "{:?}", picked);
+                tried.push(picked.id);
+                picked.begin();
+                let outcome = [Outcome::Success, Outcome::Failure, Outcome::Failure, Outcome::Overload][usize::from(what % 4)];
+                picked.end(now, now, outcome, millis_of(seed));
+            }
+            let missed = set.endpoints().iter().find(|one| one.can_be_picked() && !one.is_ejected(now) && !tried.contains(&one.id));
+            prop_assert!(missed.is_none(), "{:?} was never picked", missed);
+        }
+    }
+}
+
+fn millis_of(seed: u64) -> Duration {
+    millis(seed % 1_000)
+}
+
+#[test]
+fn picks_failures_and_new_lists_on_many_threads_leave_the_counts_right() {
+    let base_time = Duration::from_nanos(1);
+    let ejection = crate::Ejection { max_percent: 50, base_time, success_rate: None, ..crate::Ejection::default() };
+    let rules = Rules { ejection: Some(ejection), panic_percent: 30, ..Rules::default() };
+    let mut slots = Slots::default();
+    let first = EndpointSet::empty().under(rules, START).next(members(30), &mut slots, START);
+    let second = first.next(members(28), &mut slots, START);
+    std::thread::scope(|scope| {
+        for thread in 0..4_u64 {
+            let (first, second) = (&first, &second);
+            scope.spawn(move || {
+                let mut random = Random::new(thread);
+                for turn in 0..4_000_u64 {
+                    let now = START + millis(turn);
+                    let set = if turn % 2 == 0 { first } else { second };
+                    let policy = Policy::all()[usize::try_from((turn + thread) % 9).unwrap()];
+                    let one = Pick { policy: &policy, key: Some(turn), tried: &[], now, random: &mut random };
+                    let endpoint = set.pick(one).unwrap();
+                    endpoint.begin();
+                    let outcome = if turn % 3 == 0 { Outcome::Success } else { Outcome::Failure };
+                    endpoint.end(now, now, outcome, millis(1));
+                }
+            });
+        }
+    });
+    assert!(first.endpoints().iter().all(|one| one.in_flight() == 0));
+    // Everybody's ejection is over by now; one look and nobody is counted as ejected any more.
+    let now = START + Duration::from_secs(1_000);
+    assert!(pick(&second, &Policy::Random, &[], now, &mut Random::new(1)).is_some());
+    assert!(second.endpoints().iter().all(|one| !one.is_ejected(now)));
+    assert_eq!(second.group.state.ejected.load(Relaxed), 0);
+}
