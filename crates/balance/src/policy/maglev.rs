@@ -182,19 +182,22 @@ mod tests {
 
     #[test]
     fn a_light_endpoint_sits_out_after_its_second_turn() {
-        // Weights 1 and 2: the light one is due while its turns times 2 are at most the round, so that rounds are
-        // a b, a b, b, a b, b, a b and so on.
-        let addresses = ["a:1", "b:1"];
-        let (size, turns) = (11_u64, [0, 1, 0, 1, 1, 0, 1, 1, 0, 1, 1]);
-        let mut expected = vec![u32::MAX; 11];
-        for host in turns {
-            let address = addresses[host as usize].as_bytes();
-            let (offset, skip) = (xxhash64(address, 0) % size, xxhash64(address, 1) % (size - 1) + 1);
-            let mut places = (0..size).map(|step| ((offset + skip * step) % size) as usize);
-            let free = places.find(|&place| expected[place] == u32::MAX).unwrap();
-            expected[free] = host;
+        let size = 101_u64;
+        for pair in 0..200 {
+            let addresses = [format!("a:{pair}"), format!("b:{pair}")];
+            // Weights 1 and 2: rounds are a b, a b, b, a b, b and so on.
+            let turns = [0_u32, 1].into_iter().chain([0, 1, 1].into_iter().cycle()).take(101);
+            let mut expected = vec![u32::MAX; 101];
+            for host in turns {
+                let address = addresses[host as usize].as_bytes();
+                let (offset, skip) = (xxhash64(address, 0) % size, xxhash64(address, 1) % (size - 1) + 1);
+                let mut places = (0..size).map(|step| ((offset + skip * step) % size) as usize);
+                let free = places.find(|&place| expected[place] == u32::MAX).unwrap();
+                expected[free] = host;
+            }
+            let [a, b] = &addresses;
+            assert_eq!(Table::new(101, vec![(a, 1), (b, 2)]).places, expected, "{addresses:?}");
         }
-        assert_eq!(Table::new(11, vec![("a:1", 1), ("b:1", 2)]).places, expected);
     }
 
     #[test]
