@@ -1,0 +1,48 @@
+//! Every key of a scenario, as people are told about it.
+
+use madang_settings::Key;
+
+/// Every key of a scenario file; `NAME` is a name of yours, `[]` one of a list.
+#[rustfmt::skip] // a row is a line
+pub const KEYS: &[Key] = &[
+    Key::live("name", "text", "the file's", "shown above the result"),
+    Key::live("seed", "0 to 2^53", "1", "the same scenario and seed give the same result; `--seed` wins"),
+    Key::live("requests", "1 to 1,000,000,000", "1000000", "how many arrive; instead of `duration`"),
+    Key::live("duration", "duration, 1 ms to 365 d", "", "how long requests arrive; instead of `requests`"),
+    Key::live("warmup", "duration", "a tenth of the run", "requests that arrive earlier are not measured"),
+    Key::live("policy", "name of a policy", "\"peak_ewma\"", "how servers are picked; `--compare policy=a,b` tries several"),
+    Key::live("policy.name", "name of a policy", "\"peak_ewma\"", "the same beside settings of the policy: `policy = { name = \"peak_ewma\", decay = \"2s\" }`"),
+    Key::live("policy.decay", "duration, 1 us to 1 d", "\"10s\"", "how fast `peak_ewma` forgets"),
+    Key::live("balancers", "1 to 64", "1", "balancers that share the requests and know nothing of each other"),
+    Key::live("timeout", "duration, 1 us to 1 d", "", "how long a caller waits, all tries together; the server works on regardless"),
+    Key::live("retry.attempts", "0 to 10", "0; 1 when `retry` is there", "tries after the first, each on another server"),
+    Key::live("retry.backoff", "duration, up to 1 h", "\"0s\"", "the wait before each"),
+    Key::live("arrivals.process", "`poisson`, `constant` or `bursts`", "\"poisson\"", "how requests follow each other"),
+    Key::live("arrivals.rate", "rate: \"900/s\"", "", "requests per time; or `load`"),
+    Key::live("arrivals.load", "number above 0, up to 100", "", "the rate as a share of what all servers can work on"),
+    Key::live("arrivals.burst", "1 to 1,000,000", "10", "how many come at once, with `process = \"bursts\"`"),
+    Key::live("arrivals.steps[].at", "duration", "", "from when another rate counts"),
+    Key::live("arrivals.steps[].rate", "rate", "", "that rate; or `load`"),
+    Key::live("arrivals.steps[].load", "number above 0, up to 100", "", "that rate as a share of what all servers can work on"),
+    Key::live("servers.NAME.count", "1 to 100,000", "1", "how many servers are alike"),
+    Key::live("servers.NAME.concurrency", "1 to 1,000,000", "1", "requests one server works on at the same time"),
+    Key::live("servers.NAME.queue", "0 to 10,000,000", "no limit", "requests that wait in one server; more are refused at once"),
+    Key::live("servers.NAME.weight", "1 to 1,000,000", "1", "its share, for policies that look at it"),
+    Key::live("servers.NAME.service.distribution", "`exponential`, `constant`, `uniform`, `lognormal`, `pareto` or `hyperexponential`", "\"exponential\"", "how service times are distributed"),
+    Key::live("servers.NAME.service.mean", "duration, 1 us to 1 d", "", "their mean"),
+    Key::live("servers.NAME.service.min", "duration, 1 us to 1 d", "", "the shortest, for `uniform`"),
+    Key::live("servers.NAME.service.max", "duration, 1 us to 1 d", "", "the longest, for `uniform`"),
+    Key::live("servers.NAME.service.sigma", "0.0 to 5.0", "1.0", "the skew of `lognormal`: deviation of the logarithm"),
+    Key::live("servers.NAME.service.alpha", "1.01 to 100.0", "2.5", "the tail of `pareto`, heavier when smaller"),
+    Key::live("servers.NAME.service.branches[].share", "0.0 to 1.0", "", "share of one kind of request, for `hyperexponential`; all add up to 1"),
+    Key::live("servers.NAME.service.branches[].mean", "duration, 1 us to 1 d", "", "mean service time of that kind"),
+    Key::live("servers.NAME.slow", "0.001 to 100,000", "1.0", "multiplies every service time"),
+    Key::live("servers.NAME.failing", "0.0 to 1.0", "0.0", "share of the answers that are failures"),
+    Key::live("servers.NAME.failing_time", "duration, up to 1 d", "as the others", "how long it works on a request that fails"),
+    Key::live("servers.NAME.incidents[].from", "duration", "", "when trouble begins"),
+    Key::live("servers.NAME.incidents[].to", "duration", "never", "when it ends"),
+    Key::live("servers.NAME.incidents[].count", "1 to the group's `count`", "all", "how many servers of the group it strikes"),
+    Key::live("servers.NAME.incidents[].slow", "0.001 to 100,000", "1.0", "multiplies the service times meanwhile"),
+    Key::live("servers.NAME.incidents[].failing", "0.0 to 1.0", "0.0", "share of the answers that fail meanwhile"),
+    Key::live("servers.NAME.incidents[].down", "`true` or `false`", "false", "connections break, and new ones are refused meanwhile"),
+];
