@@ -12,7 +12,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use crate::client::Client;
 use crate::failure::{Exit, Failure};
 use crate::output::Show;
-use crate::{breaker, check, explain, init, logs, ps, reference, registry, route, scale, serve, up};
+use crate::{breaker, check, explain, init, logs, ps, reference, registry, route, scale, serve, sim, up};
 
 /// The heading of the options that work with every command.
 const EVERYWHERE: &str = "With every command";
@@ -94,6 +94,9 @@ enum Command {
     /// Circuit breakers: what one would have done with recorded calls
     #[command(before_help = "Example: madang breaker simulate calls.jsonl --profile pybreaker", subcommand)]
     Breaker(breaker::Command),
+    /// Tries balancing policies on servers that exist on paper
+    #[command(before_help = "Example: madang sim run examples/sim/slow-server.toml", subcommand)]
+    Sim(sim::Command),
     /// Says what a code or a setting means, or what became of a request that failed or was slow
     #[command(before_help = "Example: madang explain MD0104")]
     Explain {
@@ -158,6 +161,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Route(command) => route::run(&client()?, &command),
         Command::Registry(command) => registry::run(&client()?, &command),
         Command::Breaker(command) => breaker::run(&command),
+        Command::Sim(command) => sim::run(&command),
         Command::Reference { page } => reference::run(page, Cli::command()),
         Command::Explain { what, show } => explain::run(what.as_deref(), &show, client),
     }

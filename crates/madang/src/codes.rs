@@ -141,6 +141,7 @@ const PARTS: &[&[&Code]] = &[
     madang_route::codes::ALL,
     madang_admin::codes::ALL,
     madang_registry::codes::ALL,
+    madang_sim::codes::ALL,
     madang_store::codes::ALL,
     madang_breaker::codes::ALL,
     OURS,

@@ -3,7 +3,7 @@
 //! Reading order: [`cli`] is the list of commands; [`house`] is where the parts are put together, which [`up`] and
 //! [`serve`] share; [`reload`] changes what runs; [`wire`] joins two parts that do not know each other, one file per
 //! pair. Each other command is one file named after it; `ps`, `logs`, `scale`, `route` and `registry`
-//! are clients of the admin API.
+//! are clients of the admin API; `sim` asks nobody.
 
 mod breaker;
 mod check;
@@ -33,6 +33,7 @@ mod screen;
 mod serve;
 mod settings;
 mod signals;
+mod sim;
 mod source;
 mod trickle;
 mod up;

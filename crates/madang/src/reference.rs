@@ -24,6 +24,8 @@ pub(crate) enum Page {
     Settings,
     /// Every error code
     Codes,
+    /// Every key of a scenario for `madang sim run`
+    Scenario,
     /// Every command with its help
     Cli,
     /// Every operation of the admin API
@@ -37,6 +39,7 @@ pub(crate) fn run(page: Page, cli: Command) -> Result<Exit, Failure> {
     let text = match page {
         Page::Settings => settings_page(),
         Page::Codes => codes_page(),
+        Page::Scenario => scenario_page(),
         Page::Cli => cli_page(cli),
         Page::Api => api::page(&document()),
         // Texts, numbers and lists always fit into JSON.
@@ -74,6 +77,17 @@ fn settings_page() -> String {
         }
         let _ =
             writeln!(out, "| `{}` | {} | {} | {} | {} |", key.key, key.kind, default(key), applies(key), key.meaning);
+    }
+    out
+}
+
+fn scenario_page() -> String {
+    let mut out = format!(
+        "# Scenarios\n{MADE}\nEvery key of a scenario for `madang sim run`. `NAME` is a name of yours, `[]` one of a list; `--set key=value` wins over the\n\
+         file. How they play together is told in [simulate.md](../simulate.md).\n\n| key | value | default | meaning |\n|---|---|---|---|\n"
+    );
+    for key in madang_sim::KEYS {
+        let _ = writeln!(out, "| `{}` | {} | {} | {} |", key.key, key.kind, default(key), key.meaning);
     }
     out
 }

@@ -2,7 +2,7 @@
 
 use crate::{folder, madang};
 
-const COMMANDS: [&[&str]; 18] = [
+const COMMANDS: [&[&str]; 21] = [
     &[],
     &["init"],
     &["up"],
@@ -20,6 +20,9 @@ const COMMANDS: [&[&str]; 18] = [
     &["registry", "explain"],
     &["breaker"],
     &["breaker", "simulate"],
+    &["sim"],
+    &["sim", "run"],
+    &["sim", "keys"],
     &["explain"],
 ];
 

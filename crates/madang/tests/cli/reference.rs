@@ -7,7 +7,7 @@ use crate::{folder, madang};
 #[test]
 fn the_reference_is_what_the_program_says_of_itself() {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference");
-    for page in ["settings", "codes", "cli", "api"] {
+    for page in ["settings", "codes", "scenario", "cli", "api"] {
         let said = madang(folder(&[]).path(), &["reference", page]);
         assert_eq!((said.code, said.err.as_str()), (0, ""), "{page}");
         let file = docs.join(page).with_extension("md");
