@@ -143,3 +143,50 @@ fn too_many_servers_are_refused_before_they_are_made() {
     let found = problems(&format!("{ARRIVALS}\n{}{}", group("a"), group("b")));
     assert!(found.contains("120000 servers are more than a run can have (100000)"), "{found}");
 }
+
+/// The keys that are read in one table, from the hint of a key nobody knows.
+fn read_in(table: &str) -> std::collections::BTreeSet<String> {
+    let stranger = "zzzzzzzzzzzzzzzz = 1";
+    let inner = match table {
+        "" => format!("{stranger}\n"),
+        "policy" | "retry" | "arrivals" => format!("[{table}]\n{stranger}\n"),
+        "arrivals.steps[]" => format!("[arrivals]\nsteps = [{{ {stranger} }}]\n"),
+        "servers.NAME" => format!("[servers.a]\n{stranger}\n"),
+        "servers.NAME.incidents[]" => format!("[servers.a]\nincidents = [{{ {stranger} }}]\n"),
+        "servers.NAME.service.branches[]" => {
+            format!("[servers.a.service]\ndistribution = \"hyperexponential\"\nbranches = [{{ {stranger} }}]\n")
+        }
+        // Each distribution takes its own.
+        "servers.NAME.service" => {
+            let words = ["exponential", "uniform", "lognormal", "pareto", "hyperexponential"];
+            let text = |word| format!("[servers.a.service]\ndistribution = \"{word}\"\n{stranger}\n");
+            return words.iter().flat_map(|word| hinted(&text(word))).collect();
+        }
+        other => panic!("no file for `{other}`"),
+    };
+    hinted(&inner)
+}
+
+fn hinted(text: &str) -> std::collections::BTreeSet<String> {
+    let mut problems = Problems::new();
+    Scenario::read(&parse(text, "s.toml".as_ref()).unwrap(), "s", &mut problems);
+    let stranger = problems.iter().find(|problem| problem.key.ends_with("zzzzzzzzzzzzzzzz"));
+    let hint = stranger.and_then(|problem| problem.hint.clone()).unwrap_or_else(|| panic!("{text}: {problems}"));
+    let keys = hint.strip_prefix("settings here are ").unwrap_or_else(|| panic!("{text}: {hint}"));
+    keys.split(", ").map(|key| key.trim_matches('`').to_owned()).collect()
+}
+
+#[test]
+fn what_is_listed_is_what_is_read() {
+    let keys = crate::KEYS.iter().map(|key| key.key);
+    let tables: std::collections::BTreeSet<&str> =
+        keys.clone().filter_map(|key| key.rsplit_once('.')).map(|(table, _)| table).chain([""]).collect();
+    for table in tables.into_iter().filter(|&table| table != "servers") {
+        let inside = |key: &str| {
+            let rest = if table.is_empty() { key } else { key.strip_prefix(table)?.strip_prefix('.')? };
+            Some(rest.split(['.', '[']).next().unwrap_or_default().to_owned())
+        };
+        let listed: std::collections::BTreeSet<String> = keys.clone().filter_map(inside).collect();
+        assert_eq!(read_in(table), listed, "keys of `{table}`");
+    }
+}
