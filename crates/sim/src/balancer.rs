@@ -17,13 +17,23 @@ pub(crate) struct Balancer {
     policy: Policy,
     random: Random,
     penalty: Duration,
+    /// Instead of the policy: a rule theory knows and the balancer does not have yet.
+    #[cfg(test)]
+    pub(crate) instead: Option<fn(&EndpointSet, &mut Random) -> usize>,
 }
 
 impl Balancer {
     pub(crate) fn new(scenario: &Scenario, random: Random) -> Self {
         let sets = (0..scenario.balancers).map(|_| EndpointSet::empty().next(members(scenario), &mut Slots::default()));
         let penalty = scenario.timeout.map_or(DEFAULT_PENALTY, |timeout| timeout / 2);
-        Self { sets: sets.collect(), policy: scenario.policy.policy, random, penalty }
+        Self {
+            sets: sets.collect(),
+            policy: scenario.policy.policy,
+            random,
+            penalty,
+            #[cfg(test)]
+            instead: None,
+        }
     }
 
     /// One of the balancers, evenly.
@@ -37,6 +47,12 @@ impl Balancer {
     /// Picks a server and says that a call begins.
     pub(crate) fn begin(&mut self, balancer: u8, tried: &[EndpointId], now: u64) -> Option<EndpointId> {
         let set = &self.sets[usize::from(balancer)];
+        #[cfg(test)]
+        if let Some(choose) = self.instead {
+            let endpoint = &set.endpoints()[choose(set, &mut self.random)];
+            endpoint.begin();
+            return Some(endpoint.id);
+        }
         let endpoint = set.pick(&self.policy, tried, Moment::from_nanos(now), &mut self.random)?;
         endpoint.begin();
         // Slots are given out in order, so the slot is the number of the server.

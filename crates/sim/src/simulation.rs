@@ -53,7 +53,7 @@ pub struct Simulation<'a> {
     agenda: Agenda,
     calls: Calls,
     servers: Vec<Server>,
-    balancer: Balancer,
+    pub(crate) balancer: Balancer,
     tally: Tally,
     milestones: Vec<Milestone>,
     /// Place in `milestones` of the next.

@@ -21,13 +21,11 @@ pub(crate) fn of(report: &Report) -> String {
     let mut out = format!("{}, {}, seed {}\n", report.scenario, report.policy, report.seed);
     // Writing to a `String` cannot fail.
     let _ = writeln!(out, "{}\n", circumstances(report));
-    let mut table = Table::new(["LATENCY", "P50", "P90", "P95", "P99", "P99.9", "MAX"]);
+    let mut table = Table::new(["MEAN LATENCY", "P50", "P90", "P95", "P99", "P99.9", "MAX"]);
     let latency = &report.latency;
     let all =
         [latency.mean_s, latency.p50_s, latency.p90_s, latency.p95_s, latency.p99_s, latency.p999_s, latency.max_s];
-    let mut cells = all.map(span);
-    cells[0] = format!("mean {}", cells[0]);
-    table.row(cells);
+    table.row(all.map(span));
     let _ = writeln!(out, "{table}");
     let _ = writeln!(out, "{}", requests(report));
     let _ = writeln!(out, "{}", groups(report));

@@ -8,6 +8,7 @@ mod help;
 mod init;
 mod problems;
 mod reference;
+mod sim;
 
 use std::path::Path;
 use std::process::{Command, Output};

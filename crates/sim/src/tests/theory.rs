@@ -1,6 +1,9 @@
 //! Queueing theory has exact answers for simple systems: the simulator must find them.
 
-use super::report;
+use super::{report, scenario};
+use crate::{Progress, Report, Simulation};
+use madang_balance::EndpointSet;
+use madang_base::Random;
 
 /// Off by at most 1 %.
 #[track_caller]
@@ -66,5 +69,54 @@ fn calls_without_a_line_are_lost_as_erlang_says() {
         // Erlang's B for 8 erlang on 10 lines, whatever the distribution is.
         let lost = (1..=10).fold(1.0, |lost, line| 8.0 * lost / (f64::from(line) + 8.0 * lost));
         near(report.requests.refused as f64 / report.requests.arrived as f64, lost, service);
+    }
+}
+
+/// SQ(2): the fewer calls in flight of two drawn at random.
+fn fewer_of_two(set: &EndpointSet, random: &mut Random) -> usize {
+    let count = u32::try_from(set.endpoints().len()).unwrap();
+    let (first, second) = (random.below(count) as usize, random.below(count - 1) as usize);
+    let second = if second >= first { second + 1 } else { second };
+    let in_flight = |at: usize| set.endpoints()[at].in_flight();
+    if in_flight(second) < in_flight(first) { second } else { first }
+}
+
+fn report_with(text: &str, choose: fn(&EndpointSet, &mut Random) -> usize) -> Report {
+    let scenario = scenario(text);
+    let mut simulation = Simulation::new(&scenario);
+    simulation.balancer.instead = Some(choose);
+    while simulation.advance(u32::MAX).unwrap() != Progress::Done {}
+    simulation.report()
+}
+
+#[test]
+fn the_shorter_of_two_queues_is_as_short_as_mitzenmacher_says() {
+    // The sum over i of load^(2^i - 2), for very many servers; warm-up 10 / (1 - sqrt(load))^2.
+    for (load, servers, warmup, requests) in [(0.5, 500, 120, 600_000), (0.7, 1_000, 375, 1_500_000)] {
+        let text = format!(
+            "requests = {requests}\nwarmup = \"{warmup}s\"\narrivals = {{ load = {load} }}\n\
+             servers.a = {{ count = {servers}, service = {{ mean = \"1s\" }} }}"
+        );
+        let expected = (1..8).map(|i| f64::powi(load, 2_i32.pow(i) - 2)).sum();
+        near(report_with(&text, fewer_of_two).latency.mean_s, expected, &format!("SQ(2) at {load}"));
+    }
+}
+
+#[test]
+fn peak_ewma_leaves_a_slow_server_alone_and_counting_calls_in_flight_does_not() {
+    // In service times, one of ten servers takes five. At 0.9 even one queue for the nine good ones would have 7.6.
+    for (load, distribution, most, least) in
+        [(0.7, "exponential", 6.0, 15.0), (0.9, "constant", 6.0, 15.0), (0.9, "exponential", 10.0, 25.0)]
+    {
+        let service = format!("service = {{ distribution = \"{distribution}\", mean = \"10ms\" }}");
+        let text = format!(
+            "requests = 300_000\narrivals = {{ load = {load} }}\n\
+             servers.fast = {{ count = 9, {service} }}\nservers.slow = {{ slow = 5.0, {service} }}"
+        );
+        let (peak, fewer) = (report(&text), report_with(&text, fewer_of_two));
+        let (peak, fewer) = (peak.latency.p99_s * 100.0, fewer.latency.p99_s * 100.0);
+        println!("{distribution} at {load}: p99 {peak:.1} and {fewer:.1} service times");
+        assert!(peak <= most, "Peak EWMA has a p99 of {peak:.1} service times at {load}, {distribution}");
+        assert!(fewer >= least, "the fewer of two have a p99 of {fewer:.1} service times at {load}, {distribution}");
     }
 }
