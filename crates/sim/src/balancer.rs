@@ -1,6 +1,6 @@
 //! The real balancer, as a caller uses it: pick, begin, end.
 
-use madang_balance::{Availability, EndpointId, EndpointSet, Member, Outcome, Policy, Slots};
+use madang_balance::{EndpointId, EndpointSet, Member, Outcome, Pick, Policy, Rules, Slots};
 use madang_base::{Moment, Random};
 use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -17,23 +17,20 @@ pub(crate) struct Balancer {
     policy: Policy,
     random: Random,
     penalty: Duration,
-    /// Instead of the policy: a rule theory knows and the balancer does not have yet.
-    #[cfg(test)]
-    pub(crate) instead: Option<fn(&EndpointSet, &mut Random) -> usize>,
 }
 
 impl Balancer {
     pub(crate) fn new(scenario: &Scenario, random: Random) -> Self {
-        let sets = (0..scenario.balancers).map(|_| EndpointSet::empty().next(members(scenario), &mut Slots::default()));
+        let rules = Rules { ejection: scenario.ejection, panic_percent: scenario.panic_percent, ..Rules::default() };
+        let (policy, start) = (scenario.policy, Moment::default());
+        let set = || {
+            let set = EndpointSet::empty().under(rules.clone(), start);
+            let set = set.next(members(scenario), &mut Slots::default(), start);
+            set.prepare(&policy);
+            set
+        };
         let penalty = scenario.timeout.map_or(DEFAULT_PENALTY, |timeout| timeout / 2);
-        Self {
-            sets: sets.collect(),
-            policy: scenario.policy.policy,
-            random,
-            penalty,
-            #[cfg(test)]
-            instead: None,
-        }
+        Self { sets: (0..scenario.balancers).map(|_| set()).collect(), policy, random, penalty }
     }
 
     /// One of the balancers, evenly.
@@ -45,15 +42,16 @@ impl Balancer {
     }
 
     /// Picks a server and says that a call begins.
-    pub(crate) fn begin(&mut self, balancer: u8, tried: &[EndpointId], now: u64) -> Option<EndpointId> {
-        let set = &self.sets[usize::from(balancer)];
-        #[cfg(test)]
-        if let Some(choose) = self.instead {
-            let endpoint = &set.endpoints()[choose(set, &mut self.random)];
-            endpoint.begin();
-            return Some(endpoint.id);
-        }
-        let endpoint = set.pick(&self.policy, tried, Moment::from_nanos(now), &mut self.random)?;
+    pub(crate) fn begin(
+        &mut self,
+        balancer: u8,
+        key: Option<u64>,
+        tried: &[EndpointId],
+        now: u64,
+    ) -> Option<EndpointId> {
+        let (now, policy) = (Moment::from_nanos(now), &self.policy);
+        let pick = Pick { policy, key, tried, now, random: &mut self.random };
+        let endpoint = self.sets[usize::from(balancer)].pick(pick)?;
         endpoint.begin();
         // Slots are given out in order, so the slot is the number of the server.
         Some(endpoint.id)
@@ -64,20 +62,22 @@ impl Balancer {
         let endpoint = &self.sets[usize::from(balancer)].endpoints()[server as usize];
         endpoint.end(Moment::from_nanos(started), Moment::from_nanos(now), outcome, self.penalty);
     }
+
+    /// What names a server to a client that shall come back to it.
+    pub(crate) fn key(&self, server: u32) -> u64 {
+        self.sets[0].endpoints()[server as usize].key()
+    }
 }
 
 /// Every server as an endpoint; addresses differ, nobody connects to them.
 fn members(scenario: &Scenario) -> Vec<Member> {
-    let weights =
-        scenario.groups.iter().flat_map(|group| std::iter::repeat_n((group, group.weight), group.count as usize));
+    let groups = scenario.groups.iter().flat_map(|group| std::iter::repeat_n(group, group.count as usize));
     (1_u128..)
-        .zip(weights)
-        .map(|(number, (group, weight))| Member {
-            instance: format!("{}-{number}", group.name),
+        .zip(groups)
+        .map(|(number, group)| {
             // Of the range for documentation, RFC 3849.
-            address: SocketAddr::from((Ipv6Addr::from_bits((0x2001_0db8_u128 << 96) + number), 80)),
-            weight,
-            availability: Availability::Ready,
+            let address = SocketAddr::from((Ipv6Addr::from_bits((0x2001_0db8_u128 << 96) + number), 80));
+            Member { weight: group.weight, ..Member::new(format!("{}-{number}", group.name), address) }
         })
         .collect()
 }

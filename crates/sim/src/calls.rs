@@ -30,6 +30,8 @@ pub(crate) struct Call {
     pub(crate) arrived: u64,
     /// When this try was sent.
     pub(crate) started: u64,
+    /// Who sent it.
+    pub(crate) client: u32,
     /// Nanoseconds its server needs for it when nothing slows it down.
     pub(crate) work: f64,
     /// The server of this try.
@@ -83,11 +85,12 @@ impl Calls {
     }
 
     /// A slot for a request that came now.
-    pub(crate) fn add(&mut self, arrived: u64, work: f64, balancer: u8) -> u32 {
+    pub(crate) fn add(&mut self, arrived: u64, client: u32, balancer: u8) -> u32 {
         let call = Call {
             arrived,
             started: arrived,
-            work,
+            client,
+            work: 0.0,
             server: NONE,
             next: NONE,
             older: self.newest,
@@ -156,11 +159,11 @@ mod tests {
     #[test]
     fn the_oldest_unanswered_request_is_known_whoever_is_answered_first() {
         let mut calls = Calls::new(true);
-        let slots = [10, 20, 30].map(|at| calls.add(at, 0.0, 0));
+        let slots = [10, 20, 30].map(|at| calls.add(at, 0, 0));
         calls.answered(slots[1]);
         calls.free(slots[1]);
         assert_eq!(calls.oldest(), Some((slots[0], 10)));
-        let again = calls.add(40, 0.0, 0);
+        let again = calls.add(40, 0, 0);
         assert_eq!(again, slots[1], "a free slot is used again");
         calls.answered(slots[0]);
         assert_eq!(calls.oldest(), Some((slots[2], 30)));

@@ -22,17 +22,17 @@
 //! ```
 //!
 //! Reading order: `scenario` (what is simulated, and reading it), `simulation` (the run), `balancer` (the real one),
-//! `servers` and `calls` (who works on what), `agenda` (what happens when), `arrivals` and `distribution` (chance),
+//! `servers` and `calls` (who works on what), `clients` (who sends), `agenda` (what happens when), `arrivals` and `distribution` (chance),
 //! `tally` and `histogram` (counting), `report` (what came out).
 
 mod agenda;
 mod arrivals;
 mod balancer;
 mod calls;
+mod clients;
 pub mod codes;
 mod distribution;
 mod histogram;
-mod policies;
 mod report;
 mod scenario;
 mod servers;
@@ -40,10 +40,9 @@ mod simulation;
 mod tally;
 
 pub use distribution::Distribution;
-pub use policies::{UnknownPolicy, policy_names};
 pub use report::{Bin, GroupReport, Latency, Report, Requests, Slice};
 pub use scenario::{
-    Arrivals, Group, Incident, KEYS, Length, MOST_REQUESTS, MOST_SERVERS, NamedPolicy, Process, Retry, Scenario, Step,
+    Arrivals, Clients, Group, Incident, KEYS, Length, MOST_REQUESTS, MOST_SERVERS, Process, Retry, Scenario, Step,
 };
 pub use simulation::{MOST_UNDER_WAY, Overload, Progress, Simulation, run};
 

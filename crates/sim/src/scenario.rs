@@ -6,7 +6,7 @@
 mod keys;
 mod read;
 
-use madang_balance::Policy;
+use madang_balance::{Ejection, Policy};
 use std::time::Duration;
 
 use crate::Distribution;
@@ -29,7 +29,11 @@ pub struct Scenario {
     /// Requests that arrive earlier are not measured: the servers begin empty, which flatters them.
     pub warmup: Duration,
     /// How servers are picked.
-    pub policy: NamedPolicy,
+    pub policy: Policy,
+    /// When servers that fail rest; none is never.
+    pub ejection: Option<Ejection>,
+    /// With fewer servers at work than this, in percent, those that rest are picked too; 0 is never.
+    pub panic_percent: u8,
     /// Balancers that share the load and know nothing of each other, like gateways on several machines.
     pub balancers: u8,
     /// The longest a caller waits, all tries together. The server works on regardless: it does not know.
@@ -40,15 +44,6 @@ pub struct Scenario {
     pub arrivals: Arrivals,
     /// Servers, group by group; at least one.
     pub groups: Vec<Group>,
-}
-
-/// A policy and what it is called.
-#[derive(Debug, Clone, PartialEq)]
-pub struct NamedPolicy {
-    /// As in a scenario file.
-    pub name: String,
-    /// What the balancer gets.
-    pub policy: Policy,
 }
 
 /// When arrivals end.
@@ -76,6 +71,17 @@ pub struct Arrivals {
     pub process: Process,
     /// Rates from moments on, the first at 0, in order.
     pub steps: Vec<Step>,
+    /// From whom, for policies that look at it.
+    pub clients: Clients,
+}
+
+/// Who sends requests.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Clients {
+    /// How many there are.
+    pub count: u32,
+    /// How unequal they are: the client of rank r sends in proportion to 1 / r^skew (Zipf). 0 is all the same.
+    pub skew: f64,
 }
 
 /// How arrivals follow each other.

@@ -12,6 +12,7 @@ use crate::agenda::Agenda;
 use crate::arrivals::Arrivals;
 use crate::balancer::Balancer;
 use crate::calls::{Calls, Place};
+use crate::clients::Clients;
 use crate::report::Report;
 use crate::scenario::{Length, Scenario};
 use crate::servers::{Server, condition, servers};
@@ -53,7 +54,8 @@ pub struct Simulation<'a> {
     agenda: Agenda,
     calls: Calls,
     servers: Vec<Server>,
-    pub(crate) balancer: Balancer,
+    balancer: Balancer,
+    clients: Clients,
     tally: Tally,
     milestones: Vec<Milestone>,
     /// Place in `milestones` of the next.
@@ -110,6 +112,7 @@ impl<'a> Simulation<'a> {
             calls: Calls::new(scenario.timeout.is_some()),
             servers: servers(scenario),
             balancer: Balancer::new(scenario, stream(2)),
+            clients: Clients::new(scenario, stream(6)),
             tally: Tally::new(&scenario.groups, nanos(scenario.warmup), nanos(scenario.end())),
             milestones: milestones(scenario),
             milestone: 0,
@@ -138,7 +141,7 @@ impl<'a> Simulation<'a> {
             }
             self.step();
             if self.calls.most() > MOST_UNDER_WAY {
-                let (policy, load) = (self.scenario.policy.name.clone(), self.load());
+                let (policy, load) = (self.scenario.policy.name().to_owned(), self.load());
                 return Err(Overload { at: seconds(self.now), policy, load });
             }
         }
@@ -151,7 +154,7 @@ impl<'a> Simulation<'a> {
         self.tally.close(self.now);
         Report {
             scenario: self.scenario.name.clone(),
-            policy: self.scenario.policy.name.clone(),
+            policy: self.scenario.policy.name().to_owned(),
             seed: self.scenario.seed,
             end_s: seconds(self.tally.end()),
             warmup_s: self.scenario.warmup.as_secs_f64(),
@@ -205,8 +208,8 @@ impl<'a> Simulation<'a> {
 
     fn arrives(&mut self) {
         self.tally.arrived(self.now);
-        let balancer = self.balancer.any();
-        let slot = self.calls.add(self.now, 0.0, balancer);
+        let (balancer, client) = (self.balancer.any(), self.clients.any());
+        let slot = self.calls.add(self.now, client, balancer);
         self.next_arrival = self.arrivals.next().unwrap_or(u64::MAX);
         if self.next_arrival == u64::MAX && matches!(self.scenario.length, Length::Requests(_)) {
             self.tally.close(self.now);
@@ -217,10 +220,11 @@ impl<'a> Simulation<'a> {
     /// Sends a call to a server; when it is refused and may be tried again at once, to another, and so on.
     fn send(&mut self, slot: u32) {
         loop {
-            let (balancer, tries) = (self.calls.get(slot).balancer, self.calls.get(slot).tries);
+            let call = self.calls.get(slot);
+            let (balancer, tries, key) = (call.balancer, call.tries, self.clients.key(call.client));
             let first = slot as usize * usize::from(self.scenario.retry.attempts);
             let tried = self.tried.get(first..first + usize::from(tries)).unwrap_or_default();
-            let Some(id) = self.balancer.begin(balancer, tried, self.now) else {
+            let Some(id) = self.balancer.begin(balancer, key, tried, self.now) else {
                 return self.end(slot, Ending::Unserved);
             };
             let server = &mut self.servers[id.slot as usize];
@@ -271,7 +275,7 @@ impl<'a> Simulation<'a> {
         let (place, abandoned, number) = (call.place, call.abandoned, call.server);
         match place {
             Place::Server { fails } => {
-                let (balancer, started) = (call.balancer, call.started);
+                let (balancer, started, client) = (call.balancer, call.started, call.client);
                 let server = &mut self.servers[number as usize];
                 server.busy -= 1;
                 let group = server.group;
@@ -289,6 +293,7 @@ impl<'a> Simulation<'a> {
                     self.fails(slot, Ending::Failed);
                 } else {
                     self.balancer.end(balancer, number, started, self.now, Outcome::Success);
+                    self.clients.answered(client, || self.balancer.key(number));
                     self.end(slot, Ending::Succeeded);
                 }
             }

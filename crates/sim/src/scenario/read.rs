@@ -3,13 +3,10 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use madang_balance::Policy;
-use madang_settings::{Fields, Node, Problems, Value};
+use madang_balance::{Ejection, FailurePercentage, Policy, PolicyError};
+use madang_settings::{Fields, Node, Problems, Value, codes as problem_codes};
 
-use super::{
-    Arrivals, Group, Incident, Length, MOST_REQUESTS, MOST_SERVERS, NamedPolicy, Process, Retry, Scenario, Step,
-};
-use crate::policies::policy_names;
+use super::{Arrivals, Clients, Group, Incident, Length, MOST_REQUESTS, MOST_SERVERS, Process, Retry, Scenario, Step};
 use crate::{Distribution, codes};
 
 const MICROSECOND: Duration = Duration::from_micros(1);
@@ -37,8 +34,7 @@ impl Scenario {
         let duration = root.duration_in("duration", Duration::from_millis(1)..=YEAR, problems);
         if requests.is_some() && duration.is_some() {
             let message = "`requests` and `duration` both say when the run ends";
-            root.report(&madang_settings::codes::BAD_VALUE, "duration", message, problems)
-                .hint("remove one of the two");
+            root.report(&problem_codes::BAD_VALUE, "duration", message, problems).hint("remove one of the two");
         }
         let length = match duration {
             Some(span) => Length::Duration(span),
@@ -46,6 +42,8 @@ impl Scenario {
         };
         let warmup = root.duration_in("warmup", Duration::ZERO..=YEAR, problems);
         let policy = read_policy(&mut root, problems);
+        let ejection = read_ejection(&mut root, problems);
+        let panic_percent = root.integer("panic_percent", 0..=100, problems).unwrap_or(0);
         let balancers = root.integer("balancers", 1..=64_u8, problems).unwrap_or(1);
         let timeout = root.duration_in("timeout", MICROSECOND..=DAY, problems);
         let retry = read_retry(&mut root, problems);
@@ -54,9 +52,20 @@ impl Scenario {
         let arrivals = read_arrivals(&mut root, capacity, problems);
         let scenario = match (policy, groups, arrivals) {
             (Some(policy), Some(groups), Some(arrivals)) => {
-                let warmup_is = warmup.unwrap_or_default();
-                let mut scenario =
-                    Self { name, seed, length, warmup: warmup_is, policy, balancers, timeout, retry, arrivals, groups };
+                let mut scenario = Self {
+                    name,
+                    seed,
+                    length,
+                    warmup: warmup.unwrap_or_default(),
+                    policy,
+                    ejection,
+                    panic_percent,
+                    balancers,
+                    timeout,
+                    retry,
+                    arrivals,
+                    groups,
+                };
                 if !problems.has_errors() {
                     check(&mut scenario, warmup, &root, problems);
                 }
@@ -113,22 +122,82 @@ fn figure(rate: f64) -> String {
 }
 
 /// A name, or a table with it and the settings of the policy.
-fn read_policy(root: &mut Fields<'_>, problems: &mut Problems) -> Option<NamedPolicy> {
-    let words: Vec<(&str, &str)> = policy_names().map(|name| (name, name)).collect();
-    let default = NamedPolicy::of(policy_names().next()?, Policy::DEFAULT_DECAY).ok();
-    let Some(node) = root.node("policy") else { return default };
+fn read_policy(root: &mut Fields<'_>, problems: &mut Problems) -> Option<Policy> {
+    let words: Vec<(&str, Policy)> = Policy::all().iter().map(|policy| (policy.name(), *policy)).collect();
+    let Some(node) = root.node("policy") else { return Some(Policy::default()) };
     if !matches!(node.value, Value::Table(_)) {
-        let name = root.choice("policy", &words, problems)?;
-        return NamedPolicy::of(name, Policy::DEFAULT_DECAY).ok();
+        return root.choice("policy", &words, problems);
     }
     let mut fields = Fields::new(node, "policy", problems)?;
-    let name = fields.choice("name", &words, problems);
+    let chosen = fields.choice("name", &words, problems);
     if fields.origin("name").is_none() {
         fields.missing("name", "\"peak_ewma\"", problems);
     }
-    let decay = fields.duration_in("decay", MICROSECOND..=DAY, problems).unwrap_or(Policy::DEFAULT_DECAY);
+    // Keys of a policy nobody knows are not wrong on top of that.
+    let mut policy = chosen?;
+    for (key, node) in fields.entries().filter(|(key, _)| *key != "name") {
+        let text = match &node.value {
+            Value::String(text) => text.clone(),
+            Value::Integer(number) => number.to_string(),
+            Value::Float(number) => number.to_string(),
+            Value::Bool(_) | Value::Array(_) | Value::Table(_) => "?".to_owned(),
+        };
+        if let Err(error) = policy.set(key, &text) {
+            let (code, hint) = match &error {
+                PolicyError::UnknownSetting { nearest: Some(meant), .. } => {
+                    (&problem_codes::UNKNOWN_KEY, format!("did you mean `{meant}`?"))
+                }
+                PolicyError::Unknown { .. } | PolicyError::UnknownSetting { .. } => {
+                    let keys: Vec<&str> = policy.settings().iter().map(|setting| setting.key).collect();
+                    let all = if keys.is_empty() {
+                        "nothing can be set of it".to_owned()
+                    } else {
+                        format!("its settings are {}", keys.join(", "))
+                    };
+                    (&problem_codes::UNKNOWN_KEY, all)
+                }
+                PolicyError::BadValue { key, .. } => {
+                    let default = policy
+                        .settings()
+                        .iter()
+                        .find(|setting| setting.key == *key)
+                        .map_or("", |setting| setting.default);
+                    (&problem_codes::BAD_VALUE, format!("for example `{key} = \"{default}\"`"))
+                }
+            };
+            fields.report(code, key, error.to_string(), problems).hint(hint);
+        }
+    }
+    Some(policy)
+}
+
+/// None without the table: nobody rests.
+fn read_ejection(root: &mut Fields<'_>, problems: &mut Problems) -> Option<Ejection> {
+    let mut fields = root.table("ejection", problems)?;
+    let default = Ejection::default();
+    let time = Duration::from_millis(1)..=DAY;
+    let consecutive = fields.integer("consecutive_failures", 0..=u16::MAX, problems);
+    let interval = fields.duration_in("interval", Duration::from_millis(1)..=HOUR, problems);
+    let success_rate = fields.boolean("success_rate", problems).unwrap_or(true);
+    let percentage = fields.integer("failure_percentage", 0..=100_u8, problems).unwrap_or(0);
+    let base_time = fields.duration_in("base_time", time.clone(), problems).unwrap_or(default.base_time);
+    let max_time = fields.duration_in("max_time", time, problems).unwrap_or(default.max_time.max(base_time));
+    if max_time < base_time {
+        let message = "`ejection.max_time` is shorter than `base_time`";
+        fields.report(&problem_codes::OUT_OF_RANGE, "max_time", message, problems).hint("make it at least as long");
+    }
+    let max_percent = fields.integer("max_percent", 0..=100, problems).unwrap_or(default.max_percent);
     fields.finish(problems);
-    NamedPolicy::of(name?, decay).ok()
+    Some(Ejection {
+        consecutive_failures: consecutive.or(default.consecutive_failures).filter(|&failures| failures > 0),
+        interval: interval.unwrap_or(default.interval),
+        success_rate: default.success_rate.filter(|_| success_rate),
+        failure_percentage: (percentage > 0)
+            .then(|| FailurePercentage { threshold: percentage, ..FailurePercentage::default() }),
+        base_time,
+        max_time,
+        max_percent,
+    })
 }
 
 fn read_retry(root: &mut Fields<'_>, problems: &mut Problems) -> Retry {
@@ -154,12 +223,12 @@ fn read_arrivals(root: &mut Fields<'_>, capacity: f64, problems: &mut Problems) 
         (other, None) => other,
         (other, Some(_)) => {
             let message = "`burst` has no meaning without `process = \"bursts\"`";
-            fields
-                .report(&madang_settings::codes::BAD_VALUE, "burst", message, problems)
-                .hint("add that, or remove it");
+            fields.report(&problem_codes::BAD_VALUE, "burst", message, problems).hint("add that, or remove it");
             other
         }
     };
+    let count = fields.integer("clients", 1..=1_000_000, problems).unwrap_or(10_000);
+    let clients = Clients { count, skew: fields.float("client_skew", 0.0..=5.0, problems).unwrap_or(0.0) };
     let mut steps: Vec<Step> = Vec::new();
     if let Some(rate) = read_rate(&mut fields, capacity, problems) {
         steps.push(Step { at: Duration::ZERO, rate });
@@ -182,7 +251,7 @@ fn read_arrivals(root: &mut Fields<'_>, capacity: f64, problems: &mut Problems) 
         one.finish(problems);
     }
     fields.finish(problems);
-    (!steps.is_empty()).then_some(Arrivals { process, steps })
+    (!steps.is_empty()).then_some(Arrivals { process, steps, clients })
 }
 
 /// `rate`, or `load` times the capacity.
@@ -313,7 +382,7 @@ fn read_incident(key: &str, node: &Node, servers: u32, problems: &mut Problems) 
     if !says {
         let message = format!("`{key}` changes nothing");
         fields
-            .report(&madang_settings::codes::MISSING_KEY, "slow", message, problems)
+            .report(&problem_codes::MISSING_KEY, "slow", message, problems)
             .hint("say what happens: `slow = 5.0`, `failing = 0.5` or `down = true`");
     }
     fields.finish(problems);

@@ -22,7 +22,7 @@ fn a_scenario_with_nothing_but_what_it_needs_is_complete() {
     let scenario = crate::tests::scenario(&text);
     assert_eq!((scenario.name.as_str(), scenario.seed, scenario.balancers), ("scenario", 1, 1));
     assert_eq!(scenario.length, Length::Requests(1_000_000));
-    assert_eq!(scenario.policy.name, "peak_ewma");
+    assert_eq!((scenario.policy, scenario.ejection), (Policy::default(), None));
     assert_eq!(scenario.capacity(), 400.0);
     assert_eq!(scenario.rate().round(), 200.0);
     assert_eq!(scenario.warmup, Duration::from_secs(500));
@@ -52,7 +52,7 @@ incidents = [{ from = \"10s\", to = \"5s\" }]
     let found = problems(text);
     for expected in [
         "`seed` must be from 0 to 9007199254740992, found `-1`\n  --> s.toml:2:1, seed",
-        "`policy` must be one of `peak_ewma`, `round_robin`",
+        "`policy` must be one of `peak_ewma`, `round_robin`, ",
         "hint: did you mean `peak_ewma`?",
         "`timeout` must be a duration, found the number `5`\n  --> s.toml:4:1",
         "hint: did you mean `poisson`?",
@@ -90,6 +90,22 @@ fn one_mistake_gets_one_problem() {
         ("duration = \"300d\"\narrivals = { load = 0.5 }", SERVICE, "1296000000 requests would arrive"),
         ("requests = 10_000\narrivals = { rate = \"1/h\" }", SERVICE, "more than a year"),
         ("policy = { decay = \"1s\" }\narrivals = { load = 0.5 }", SERVICE, "`policy` has no `name`"),
+        (
+            "policy = { name = \"ring_hash\", bund = 125 }\narrivals = { load = 0.5 }",
+            SERVICE,
+            "hint: did you mean `bound`?",
+        ),
+        ("policy = { name = \"maglev\", size = 1 }\narrivals = { load = 0.5 }", SERVICE, "`1` is no value of `size`"),
+        (
+            "policy = { name = \"random\", decay = \"1s\" }\narrivals = { load = 0.5 }",
+            SERVICE,
+            "nothing can be set of it",
+        ),
+        (
+            "ejection = { base_time = \"10s\", max_time = \"1s\" }\narrivals = { load = 0.5 }",
+            SERVICE,
+            "shorter than `base_time`",
+        ),
         (ARRIVALS, "service = { mean = \"0s\" }", "must be from 1us to 1d, found `0s`"),
         (ARRIVALS, "service = { mean = \"10ms\", sigma = 1.0 }", "`sigma` is not a setting of `servers.a.service`"),
         (ARRIVALS, "service = { distribution = \"uniform\", min = \"2s\", max = \"1s\" }", "is above `max`"),
@@ -149,7 +165,12 @@ fn read_in(table: &str) -> std::collections::BTreeSet<String> {
     let stranger = "zzzzzzzzzzzzzzzz = 1";
     let inner = match table {
         "" => format!("{stranger}\n"),
-        "policy" | "retry" | "arrivals" => format!("[{table}]\n{stranger}\n"),
+        // Each policy has its own.
+        "policy" => {
+            let settings = Policy::all().into_iter().flat_map(|policy| policy.settings());
+            return settings.map(|setting| setting.key).chain(["name"]).map(str::to_owned).collect();
+        }
+        "retry" | "arrivals" | "ejection" => format!("[{table}]\n{stranger}\n"),
         "arrivals.steps[]" => format!("[arrivals]\nsteps = [{{ {stranger} }}]\n"),
         "servers.NAME" => format!("[servers.a]\n{stranger}\n"),
         "servers.NAME.incidents[]" => format!("[servers.a]\nincidents = [{{ {stranger} }}]\n"),
