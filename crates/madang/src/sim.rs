@@ -32,7 +32,7 @@ const PACE: Duration = Duration::from_millis(250);
 pub(crate) enum Command {
     /// Runs a scenario and shows latencies, servers and what happened over time
     #[command(
-        before_help = "Example: madang sim run examples/sim/slow-server.toml --compare policy=peak_ewma,round_robin"
+        before_help = "Example: madang sim run examples/sim/slow-server.toml --compare policy=peak_ewma,least_request"
     )]
     Run(Options),
     /// Lists every key of a scenario with its default
