@@ -63,6 +63,12 @@ impl Balancer {
         endpoint.end(Moment::from_nanos(started), Moment::from_nanos(now), outcome, self.penalty);
     }
 
+    /// Calls begun and not ended.
+    #[cfg(test)]
+    pub(crate) fn in_flight(&self) -> u64 {
+        self.sets.iter().flat_map(EndpointSet::endpoints).map(|one| u64::from(one.in_flight())).sum()
+    }
+
     /// What names a server to a client that shall come back to it.
     pub(crate) fn key(&self, server: u32) -> u64 {
         self.sets[0].endpoints()[server as usize].key()

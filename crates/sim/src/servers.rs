@@ -86,3 +86,26 @@ pub(crate) fn condition(group: &Group, lasts: impl Fn(usize) -> bool) -> Conditi
     }
     condition
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::scenario;
+
+    #[test]
+    fn troubles_that_last_together_add_up() {
+        let text = "arrivals = { rate = \"1/s\" }\n[servers.a]\nslow = 2.0\nfailing = 0.1\nservice = { mean = \"1ms\" }\n\
+            incidents = [{ from = \"1s\", slow = 3.0 }, { from = \"1s\", slow = 5.0, failing = 0.5 }, { from = \"1s\", failing = 0.2, down = true }]";
+        let group = &scenario(text).groups[0];
+        for (lasting, slow, failing, down) in [
+            (&[][..], 2.0, 0.1, false),
+            (&[0], 6.0, 0.1, false),
+            (&[0, 1], 30.0, 0.5, false),
+            (&[2], 2.0, 0.2, true),
+            (&[0, 1, 2], 30.0, 0.5, true),
+        ] {
+            let now = condition(group, |number| lasting.contains(&number));
+            assert_eq!((now.slow, now.failing, now.down), (slow, failing, down), "{lasting:?}");
+        }
+    }
+}

@@ -169,6 +169,12 @@ impl<'a> Simulation<'a> {
         }
     }
 
+    /// Calls the balancers believe to be under way.
+    #[cfg(test)]
+    pub(crate) fn in_flight(&self) -> u64 {
+        self.balancer.in_flight()
+    }
+
     fn load(&self) -> f64 {
         self.scenario.rate() / self.scenario.capacity()
     }

@@ -129,6 +129,18 @@ fn a_server_that_goes_down_breaks_what_it_works_on_and_refuses_until_it_is_back(
 }
 
 #[test]
+fn a_call_whose_server_broke_is_answered_by_the_next_one_and_not_when_the_first_would_have() {
+    // It comes at 500 ms, its server breaks at 700 ms and would have answered at 900 ms; the other one takes a second.
+    let text = "requests = 1\nwarmup = \"0s\"\npolicy = \"round_robin\"\nretry = {}\n\
+        arrivals = { process = \"constant\", rate = \"2/s\" }\n\
+        servers.a = { service = { distribution = \"constant\", mean = \"400ms\" }, incidents = [{ from = \"700ms\", down = true }] }\n\
+        servers.b = { service = { distribution = \"constant\", mean = \"1s\" } }";
+    let report = report(text);
+    assert_eq!((report.requests.succeeded, report.requests.retries), (1, 1));
+    assert!((report.latency.max_s - 1.2).abs() < 1e-6, "{:?}", report.latency);
+}
+
+#[test]
 fn trouble_strikes_when_and_whom_it_should() {
     let text = "duration = \"60s\"\npolicy = \"round_robin\"\narrivals = { rate = \"100/s\" }\n\
         servers.a = { count = 4, concurrency = 50, service = { distribution = \"constant\", mean = \"10ms\" }, \
@@ -186,6 +198,10 @@ proptest! {
              incidents = [{{ from = \"1s\", to = \"2s\", slow = 4.0, failing = 0.9 }}, {{ from = \"1500ms\", down = true }}]\n",
             down + 700
         );
-        adds_up(&report(&text));
+        let scenario = scenario(&text);
+        let mut simulation = crate::Simulation::new(&scenario);
+        while simulation.advance(10_000).unwrap() != crate::Progress::Done {}
+        prop_assert_eq!(simulation.in_flight(), 0, "the balancer hears of the end of every call it picked for");
+        adds_up(&simulation.report());
     }
 }

@@ -18,6 +18,8 @@ fn one_server_waits_as_the_theory_of_m_m_1_says() {
         );
         let report = report(&text);
         near(report.latency.mean_s, 1.0 / (1.0 - load), &format!("M/M/1 at {load}"));
+        // In the order of arrival the whole time is exponential again: the 99th percentile is ln 100 times the mean.
+        near(report.latency.p99_s / report.latency.mean_s, 100_f64.ln(), "p99 over mean");
         near(report.groups[0].utilisation, load, "utilisation");
         // Little's law holds whatever the distributions are.
         near(report.groups[0].waiting, load * (report.latency.mean_s - 1.0), "queue");
