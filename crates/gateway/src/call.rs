@@ -29,8 +29,10 @@ pub(crate) enum CallFault {
     Broken(#[from] io::Error),
     #[error("its answer is not valid HTTP/1.1: {0}")]
     Invalid(#[from] ResponseError),
-    #[error("it switched protocols although nobody asked")]
+    #[error("it switched to a protocol that nobody asked for")]
     Unasked,
+    #[error("it sent informational answers without end")]
+    Endless,
     #[error("the body of its answer: {0}")]
     Body(ReadFault),
 }
@@ -44,6 +46,8 @@ pub(crate) struct Call {
     pub(crate) written: u64,
     /// A byte of the answer came.
     pub(crate) answering: bool,
+    /// Bytes of informational answers; all of them together may be as long as one head.
+    informed: usize,
 }
 
 impl Call {
@@ -60,7 +64,7 @@ impl Call {
         if !held.is_empty() {
             writer.push(held);
         }
-        Self { attempt, reader: Reader::new(), writer, limits: *limits, written: 0, answering: false }
+        Self { attempt, reader: Reader::new(), writer, limits: *limits, written: 0, answering: false, informed: 0 }
     }
 
     pub(crate) const fn attempt(&self) -> &Attempt {
@@ -98,11 +102,16 @@ impl Call {
                     self.reader.inbox.consume(response.head.length);
                     return Poll::Ready(match response.head.status {
                         101 if !exchange.request.head.upgrade => Err(CallFault::Unasked),
+                        101 if !forward::switches_as_asked(&exchange.request, response) => Err(CallFault::Unasked),
                         101 => {
                             self.tunnel();
                             Ok(HeadKind::Final)
                         }
-                        100..=199 => Ok(HeadKind::Informational),
+                        100..=199 => {
+                            self.informed += response.head.length;
+                            let is_endless = self.informed > self.limits.head_bytes;
+                            if is_endless { Err(CallFault::Endless) } else { Ok(HeadKind::Informational) }
+                        }
                         _ => {
                             self.reader.begin(response.head.body, &self.limits);
                             Ok(HeadKind::Final)
@@ -137,7 +146,8 @@ impl Call {
         let head = &exchange.response.head;
         let clean = self.reader.is_done() && self.reader.inbox.is_empty() && self.writer.outbox.is_empty();
         let mut verdict = Verdict::success(answered);
-        if clean && request_is_sent && head.keep_alive && head.status != 101 {
+        let is_last = exchange.request.is_last_on_connection();
+        if clean && request_is_sent && head.keep_alive && head.status != 101 && !is_last {
             verdict = verdict.reusable(now);
         }
         self.attempt.finish(verdict);

@@ -1,8 +1,21 @@
-//! Problems the gateway reports: about settings, and to those who ask its API.
+//! Problems the gateway reports: about settings, to those who ask its API, and to clients of services.
+
+mod answered;
+mod refused;
 
 use madang_base::Code;
 
-/// All of them.
+pub use answered::ANSWERED;
+pub use refused::REFUSED;
+
+/// The code behind the reason of an answer; the reason begins its title.
+pub(crate) fn of_reason(reason: &str) -> Option<&'static Code> {
+    let begins = |code: &&&Code| code.title.strip_prefix(reason).is_some_and(|rest| rest.starts_with(": "));
+    REFUSED.iter().chain(ANSWERED).find(begins).copied()
+}
+
+/// Those about settings and the API. What requests are refused for is in [`REFUSED`], what else the gateway answers in
+/// [`ANSWERED`].
 pub const ALL: &[&Code] =
     &[&BAD_TARGET, &UNKNOWN_SERVICE, &BAD_FILTER, &BAD_HEADER, &DUPLICATE_ROUTE, &BAD_NETWORK, &NOT_KEPT, &BAD_BREAKER];
 
@@ -76,3 +89,24 @@ pub const BAD_BREAKER: Code = Code {
                   are those of Madang's breaker, or one table named after the product it is to behave as, with that \
                   product's own property names. A fallback is a target or an answer: `{ status = 200, body = \"[]\" }`.",
 };
+
+#[cfg(test)]
+mod tests {
+    use madang_h1::Fault;
+
+    use super::*;
+
+    #[test]
+    fn every_rule_of_a_request_has_a_code_in_the_same_order() {
+        let of_requests = Fault::ALL.iter().filter(|fault| !matches!(fault, Fault::Status | Fault::StatusBody));
+        let found: Vec<_> = of_requests.map(|fault| of_reason(fault.reason()).map(|code| code.id)).collect();
+        assert_eq!(found, REFUSED.iter().map(|code| Some(code.id)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_reason_has_a_code_only_by_its_whole_name() {
+        assert_eq!(of_reason("no_route").map(|code| code.id), Some("MD0360"));
+        assert_eq!(of_reason("no_rout"), None);
+        assert_eq!(of_reason("redirect"), None);
+    }
+}

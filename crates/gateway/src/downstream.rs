@@ -105,6 +105,11 @@ impl Downstream {
         each!(self, inner => inner.inform(exchange))
     }
 
+    /// Asks a client that waits for leave (`Expect`) to send its body.
+    pub(crate) fn proceed(&mut self) {
+        each!(self, inner => inner.proceed())
+    }
+
     /// Starts the answer in `exchange.response`; a buffered body is sent with it and needs no `end`.
     pub(crate) fn begin(&mut self, exchange: &Exchange, after: After) {
         each!(self, inner => inner.begin(exchange, after))

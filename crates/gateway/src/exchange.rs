@@ -158,9 +158,8 @@ impl Exchange {
         self.request.named = 0;
         self.request.stripped.clear();
         self.request.body = self.request.head.body.into();
-        if self.request.head.form == Form::Absolute && self.request.path() == "/" {
-            // `http://host?query`: the slash is not where the path would be.
-            self.request.set_path("/");
+        if self.request.head.form == Form::Absolute {
+            self.request.complete_target();
         }
         self.response.bytes.clear();
         self.response.edits.clear();
@@ -178,6 +177,16 @@ impl Request {
     pub(crate) fn take_head(&mut self, bytes: &[u8]) {
         self.bytes.clear();
         self.bytes.extend_from_slice(&bytes[..self.head.length]);
+    }
+
+    /// `http://host?query` has no path: the slash that stands for it is not where the path would be.
+    fn complete_target(&mut self) {
+        if self.head.path.start > self.head.authority.start {
+            return;
+        }
+        // RFC 9112 §3.2.4: without path and query OPTIONS is about the whole server.
+        let is_about_all = self.method_bytes() == b"OPTIONS" && self.head.query.is_none();
+        self.set_path(if is_about_all { "*" } else { "/" });
     }
 
     pub(crate) fn method(&self) -> &str {
@@ -275,6 +284,25 @@ impl Request {
         matches!(self.method_bytes(), b"GET" | b"HEAD" | b"PUT" | b"DELETE" | b"OPTIONS")
     }
 
+    /// The service is asked whether it wants the body. Not when the body is here already: then the gateway has asked for
+    /// it.
+    pub(crate) const fn expects_continue(&self) -> bool {
+        self.head.expect_continue && !matches!(self.body, Body::Buffered(_))
+    }
+
+    /// The service's connection is not used again after this request, because services are known that read its body to
+    /// another end than we do, or not at all, and would take what is left of it for a next request: chunks (servers that
+    /// know HTTP/1.0 only), the body of a method that has none by habit, a body that waits for leave.
+    pub(crate) fn is_last_on_connection(&self) -> bool {
+        match &self.body {
+            Body::Empty | Body::Length(0) | Body::UntilClose | Body::Tunnel => false,
+            Body::Chunked => true,
+            Body::Length(_) | Body::Buffered(_) => {
+                self.head.expect_continue || matches!(self.method_bytes(), b"GET" | b"HEAD" | b"DELETE" | b"OPTIONS")
+            }
+        }
+    }
+
     /// Replaces every field of that name, or adds it.
     pub(crate) fn set_header(&mut self, name: &str, value: &str) {
         if name.eq_ignore_ascii_case("host") {
@@ -338,11 +366,17 @@ impl Response {
 /// Drops every field of that name, those that came and those that were added.
 fn remove(edits: &mut Edits, fields: &[Field], bytes: &[u8], name: &str) {
     for (index, field) in fields.iter().enumerate() {
-        if field.name.of(bytes).eq_ignore_ascii_case(name.as_bytes()) {
+        if reads_as(field.name.of(bytes), name) {
             edits.drop_field(index);
         }
     }
     edits.drop_added(name);
+}
+
+/// Whether somebody may take a field for the one of that name: in any case, and with `_` for `-` (CGI, WSGI, Rack).
+fn reads_as(field: &[u8], name: &str) -> bool {
+    let plain = |byte: &u8| if *byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
+    field.iter().map(plain).eq(name.as_bytes().iter().map(plain))
 }
 
 /// A head's bytes as text. Heads are checked to be visible ASCII where this is used.

@@ -2,9 +2,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use madang_h1::{Field, Known, write_fields, write_request_line};
+use madang_h1::{Field, Known, KnownSet, Version, fields_in, write_fields, write_request_line};
 
 use crate::exchange::{Body, Exchange, Request, Response};
+use crate::reply::Reply;
 
 /// Requests that came through a Madang more often than this are going in circles.
 const MOST_PASSES: usize = 8;
@@ -59,9 +60,8 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) fn new(peer: SocketAddr, scheme: &'static str, port: u16, trusted: &Trusted) -> Self {
         let address = peer.ip().to_canonical().to_string();
-        let lines = format!(
-            "X-Forwarded-For: {address}\r\nX-Forwarded-Proto: {scheme}\r\nX-Forwarded-Port: {port}\r\nVia: 1.1 madang\r\n"
-        );
+        let lines =
+            format!("X-Forwarded-For: {address}\r\nX-Forwarded-Proto: {scheme}\r\nX-Forwarded-Port: {port}\r\n");
         let trusted = trusted.contains(peer.ip());
         Self { trusted, keeps_id: trusted, address, scheme, port, lines: lines.into_bytes() }
     }
@@ -73,26 +73,18 @@ impl Client {
     }
 }
 
-/// Bits of the fields that end at this hop: the fixed list and what `Connection` names.
-fn hop_by_hop(fields: &[Field], named: u128) -> u128 {
-    bits(fields, |known| {
-        matches!(
-            known,
-            Known::Connection
-                | Known::KeepAlive
-                | Known::ProxyConnection
-                | Known::Te
-                | Known::TransferEncoding
-                | Known::Upgrade
-                | Known::ProxyAuthenticate
-                | Known::ProxyAuthorization
-        )
-    }) | named
-}
+/// Fields of a request that never go on as they came: those of this hop alone, and those the gateway writes itself.
+const WRITTEN_ANEW: KnownSet =
+    KnownSet::HOP_BY_HOP.and(KnownSet::of(&[Known::Host, Known::XRequestId, Known::XForwardedFor]));
 
-fn bits(fields: &[Field], wanted: impl Fn(Known) -> bool) -> u128 {
-    fields.iter().enumerate().fold(0, |bits, (index, field)| bits | u128::from(wanted(field.known)) << index)
-}
+/// What a peer says about where a request came from; believed of trusted ones only.
+const HEARSAY: KnownSet = KnownSet::of(&[
+    Known::Forwarded,
+    Known::XForwardedProto,
+    Known::XForwardedHost,
+    Known::XForwardedPort,
+    Known::XForwardedPrefix,
+]);
 
 /// A request that passed through here again and again.
 pub(crate) fn is_circling(request: &Request) -> bool {
@@ -104,6 +96,23 @@ pub(crate) fn is_circling(request: &Request) -> bool {
     via.map(passes).sum::<usize>() > MOST_PASSES
 }
 
+/// Counts a hop on an OPTIONS that names how many it may take (RFC 9110 §7.6.2). The answer when this is the last one.
+pub(crate) fn count_down(request: &mut Request) -> Option<Reply> {
+    let field = *request.head.fields.iter().find(|field| field.known == Known::MaxForwards)?;
+    // What is no number is nobody's count; the service may say so.
+    let left: u32 = std::str::from_utf8(field.value.of(&request.bytes)).ok()?.parse().ok()?;
+    match left.checked_sub(1) {
+        None => Some(Reply::quiet(200, "max_forwards").header("Allow", ALLOWED)),
+        Some(left) => {
+            request.set_header("Max-Forwards", &left.to_string());
+            None
+        }
+    }
+}
+
+/// Methods that go on to services; every other but CONNECT and TRACE does too, but nobody can list those.
+pub(crate) const ALLOWED: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
 /// Appends the head for the service at `authority`, ready to send.
 pub(crate) fn write_request(out: &mut Vec<u8>, exchange: &Exchange, authority: &str) {
     let request = &exchange.request;
@@ -113,19 +122,20 @@ pub(crate) fn write_request(out: &mut Vec<u8>, exchange: &Exchange, authority: &
     write_request_line(out, request.method_bytes(), request.target());
     line(out, "Host", request.host_override().unwrap_or(authority).as_bytes());
 
-    let mut dropped = request.edits.dropped | hop_by_hop(fields, request.head.connection_named);
     let trusted = client.trusted;
-    let keeps_length = matches!(request.body, Body::Length(_) | Body::Empty);
-    dropped |= bits(fields, |known| match known {
-        Known::Host | Known::XRequestId | Known::XForwardedFor => true,
-        Known::Forwarded
-        | Known::XForwardedProto
-        | Known::XForwardedHost
-        | Known::XForwardedPort
-        | Known::XForwardedPrefix => !trusted,
-        Known::ContentLength => !keeps_length,
-        _ => false,
-    });
+    let mut ending = if trusted { WRITTEN_ANEW } else { WRITTEN_ANEW.and(HEARSAY) };
+    if !matches!(request.body, Body::Length(_) | Body::Empty) {
+        ending = ending.and(KnownSet::of(&[Known::ContentLength]));
+    }
+    if !matches!(request.body, Body::Chunked) {
+        // The trailers it announces cannot follow.
+        ending = ending.and(KnownSet::of(&[Known::Trailer]));
+    }
+    if !request.expects_continue() {
+        // RFC 9110 §10.1.1: it means nothing without a body to wait for, and nothing in HTTP/1.0.
+        ending = ending.and(KnownSet::of(&[Known::Expect]));
+    }
+    let dropped = request.edits.dropped | request.head.connection_named | fields_in(fields, ending);
     write_fields(out, &request.bytes, fields, dropped);
     out.extend_from_slice(request.edits.added());
 
@@ -133,6 +143,7 @@ pub(crate) fn write_request(out: &mut Vec<u8>, exchange: &Exchange, authority: &
         write_forwarded_by_trusted_peer(out, exchange);
     } else {
         out.extend_from_slice(&client.lines);
+        out.extend_from_slice(via(request));
         line(out, "X-Forwarded-Host", request.authority_bytes());
     }
     if !request.stripped.is_empty() {
@@ -144,14 +155,52 @@ pub(crate) fn write_request(out: &mut Vec<u8>, exchange: &Exchange, authority: &
         Body::Buffered(data) => line(out, "Content-Length", data.len().to_string().as_bytes()),
         Body::Empty | Body::Length(_) | Body::UntilClose | Body::Tunnel => {}
     }
-    if request.head.upgrade {
+    write_connection(out, request);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// The received version and our name (RFC 9110 §7.6.3).
+const fn via(request: &Request) -> &'static [u8] {
+    match request.head.version {
+        Version::Http11 => b"Via: 1.1 madang\r\n",
+        Version::Http10 => b"Via: 1.0 madang\r\n",
+    }
+}
+
+/// What concerns the connection to the service alone, and the fields it goes with (RFC 9110 §7.6.1).
+fn write_connection(out: &mut Vec<u8>, request: &Request) {
+    let (upgrade, trailers, close) =
+        (request.head.upgrade, request.head.takes_trailers, request.is_last_on_connection());
+    if !(upgrade || trailers || close) {
+        return;
+    }
+    let options = [(upgrade, "Upgrade"), (trailers, "TE"), (close, "close")];
+    for (_, option) in options.iter().filter(|(wanted, _)| *wanted) {
+        line(out, "Connection", option.as_bytes());
+    }
+    if trailers {
+        out.extend_from_slice(b"TE: trailers\r\n");
+    }
+    if upgrade {
         // The client's own wish, written anew because both fields are hop-by-hop.
-        out.extend_from_slice(b"Connection: Upgrade\r\n");
-        for field in fields.iter().filter(|field| field.known == Known::Upgrade) {
+        for field in request.head.fields.iter().filter(|field| field.known == Known::Upgrade) {
             line(out, "Upgrade", field.value.of(&request.bytes));
         }
     }
-    out.extend_from_slice(b"\r\n");
+}
+
+/// Whether an answer switches to a protocol that the request asked for, and says so (RFC 9110 §7.8).
+pub(crate) fn switches_as_asked(request: &Request, response: &Response) -> bool {
+    let asked: Vec<&[u8]> = protocols(&request.bytes, &request.head.fields).collect();
+    let mut given = protocols(&response.bytes, &response.head.fields).peekable();
+    given.peek().is_some() && given.all(|given| asked.iter().any(|asked| asked.eq_ignore_ascii_case(given)))
+}
+
+/// The elements of all Upgrade lines.
+fn protocols<'a>(bytes: &'a [u8], fields: &'a [Field]) -> impl Iterator<Item = &'a [u8]> {
+    let lines = fields.iter().filter(|field| field.known == Known::Upgrade);
+    let elements = lines.flat_map(|field| field.value.of(bytes).split(|byte| *byte == b','));
+    elements.map(<[u8]>::trim_ascii).filter(|protocol| !protocol.is_empty())
 }
 
 /// A trusted peer's word stands; we append ourselves and fill what it left out.
@@ -164,7 +213,8 @@ fn write_forwarded_by_trusted_peer(out: &mut Vec<u8>, exchange: &Exchange) {
         out.extend_from_slice(b", ");
     }
     out.extend_from_slice(client.address.as_bytes());
-    out.extend_from_slice(b"\r\nVia: 1.1 madang\r\n");
+    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(via(request));
     if !has(Known::XForwardedProto) {
         line(out, "X-Forwarded-Proto", client.scheme.as_bytes());
     }
@@ -178,18 +228,15 @@ fn write_forwarded_by_trusted_peer(out: &mut Vec<u8>, exchange: &Exchange) {
 
 /// Bits of the answer's fields that the client must not see.
 pub(crate) fn response_dropped(response: &Response) -> u128 {
-    let fields = &response.head.fields;
     let keeps_length = match response.body {
         Body::Length(_) => true,
         // An answer to HEAD and a 304 say how long the body would be; 204 and 1xx must not (RFC 9110 §8.6).
         Body::Empty => response.head.status >= 200 && response.head.status != 204,
         Body::Chunked | Body::UntilClose | Body::Buffered(_) | Body::Tunnel => false,
     };
-    let mut dropped = response.edits.dropped | hop_by_hop(fields, response.head.connection_named);
-    if !keeps_length {
-        dropped |= bits(fields, |known| known == Known::ContentLength);
-    }
-    dropped
+    let without_length = KnownSet::HOP_BY_HOP.and(KnownSet::of(&[Known::ContentLength]));
+    let ending = if keeps_length { KnownSet::HOP_BY_HOP } else { without_length };
+    response.edits.dropped | response.head.connection_named | fields_in(&response.head.fields, ending)
 }
 
 /// Adds what every answer carries: `Date` when the service sent none (RFC 9110 §6.6.1), `Via`, the request id.

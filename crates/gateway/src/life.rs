@@ -64,8 +64,9 @@ impl End {
         match self.reason {
             // How long an upgraded connection lasts, and who ends it, says nothing.
             _ if self.status == 101 => None,
-            // A redirect is the only answer of the gateway's own that is not an error.
-            Some(reason) if reason != "redirect" => Some(Why::Failed),
+            // These are the answers of the gateway's own that are no errors.
+            Some("redirect" | "max_forwards" | "options") => (duration >= slow).then_some(Why::Slow(slow)),
+            Some(_) => Some(Why::Failed),
             _ if self.status >= 500 => Some(Why::Failed),
             _ => (duration >= slow).then_some(Why::Slow(slow)),
         }
@@ -192,7 +193,7 @@ pub(crate) async fn live(
     end
 }
 
-fn find(view: &View, side: Side, exchange: &Exchange) -> Result<usize, Reply> {
+fn find(view: &View, side: Side, exchange: &mut Exchange) -> Result<usize, Reply> {
     let request = &exchange.request;
     if forward::is_circling(request) {
         return Err(Reply::new(
@@ -206,8 +207,16 @@ fn find(view: &View, side: Side, exchange: &Exchange) -> Result<usize, Reply> {
     {
         return Err(too_large(view.settings().limits.body_bytes));
     }
+    if request.method_bytes() == b"OPTIONS"
+        && let Some(reply) = forward::count_down(&mut exchange.request)
+    {
+        return Err(reply);
+    }
+    let request = &exchange.request;
     match view.find(side, request) {
         Ok(Some(index)) => Ok(index),
+        // RFC 9110 §9.3.7: about the server as a whole; without a route that wants it, that is us.
+        Ok(None) if request.path() == "*" => Err(Reply::quiet(200, "options").header("Allow", forward::ALLOWED)),
         Ok(None) => Err(Reply::new(
             404,
             "no_route",
@@ -238,6 +247,9 @@ async fn filter_request(
                 Flow::Next => break,
                 Flow::Respond(reply) => return Err(Stop::Reply(reply)),
                 Flow::NeedBody(most) => {
+                    if exchange.request.expects_continue() {
+                        downstream.proceed();
+                    }
                     let mut body = Vec::new();
                     let collected = poll_fn(|cx| {
                         if let Poll::Ready(result) = pump.poll_collect(cx, downstream, &mut body, most) {
@@ -436,7 +448,9 @@ async fn call(
                 let outcome = match fault {
                     _ if untouched && reused => Outcome::Stale,
                     CallFault::Closed | CallFault::Broken(_) => Outcome::NoAnswer,
-                    CallFault::Invalid(_) | CallFault::Unasked | CallFault::Body(_) => Outcome::Invalid,
+                    CallFault::Invalid(_) | CallFault::Unasked | CallFault::Endless | CallFault::Body(_) => {
+                        Outcome::Invalid
+                    }
                 };
                 exchange.journal.called(call.attempt(), madang_runtime::now(), outcome, None).because(&fault);
                 let safe = untouched || (exchange.request.is_idempotent() && !call.answering);
@@ -532,7 +546,7 @@ async fn flush(downstream: &mut Downstream, timer: &mut Timer, limit: Moment) ->
 fn stop(fault: Fault, target: &str) -> Stop {
     match fault {
         Fault::ClientGone => Stop::ClientGone,
-        Fault::ClientBody(fault) => Stop::Reply(Reply::new(400, "bad_body", fault.to_string())),
+        Fault::ClientBody(fault) => Stop::Reply(Reply::new(fault.status(), fault.reason(), fault.to_string())),
         Fault::BodyTooLarge(most) => Stop::Reply(too_large(most)),
         Fault::Call(fault) => Stop::Reply(bad_gateway(target, &fault)),
     }
@@ -557,7 +571,7 @@ fn timed_out(target: &str, limit: Duration) -> Reply {
 fn bad_gateway(target: &str, fault: &CallFault) -> Reply {
     let reason = match fault {
         CallFault::Closed | CallFault::Broken(_) => "upstream_closed",
-        CallFault::Invalid(_) | CallFault::Unasked | CallFault::Body(_) => "upstream_invalid",
+        CallFault::Invalid(_) | CallFault::Unasked | CallFault::Endless | CallFault::Body(_) => "upstream_invalid",
     };
     Reply::new(502, reason, format!("`{target}` gave no usable answer: {fault}"))
 }

@@ -9,6 +9,7 @@ use std::io;
 use std::task::{Context, Poll};
 
 use madang_base::Moment;
+use madang_h1::BodyError;
 
 use crate::call::{Call, CallFault, HeadKind};
 use crate::downstream::Downstream;
@@ -34,7 +35,7 @@ pub(crate) enum Fault {
     ClientGone,
     /// The client's body is broken.
     #[error(transparent)]
-    ClientBody(ReadFault),
+    ClientBody(BodyError),
     /// The client's body is longer than allowed.
     #[error("the request body is longer than {0} bytes")]
     BodyTooLarge(u64),
@@ -112,6 +113,9 @@ impl Pump {
         body: &mut Vec<u8>,
         most: usize,
     ) -> Poll<Result<(), Fault>> {
+        if let Poll::Ready(Err(_)) = downstream.poll_flush(cx) {
+            return Poll::Ready(Err(Fault::ClientGone));
+        }
         loop {
             match downstream.poll_body(cx, most, &mut |data| body.extend_from_slice(data)) {
                 Poll::Pending => return Poll::Pending,
@@ -333,6 +337,6 @@ impl Drop for Held {
 fn client_fault(fault: ReadFault) -> Fault {
     match fault {
         ReadFault::Closed | ReadFault::Io(_) => Fault::ClientGone,
-        ReadFault::Framing(_) => Fault::ClientBody(fault),
+        ReadFault::Framing(fault) => Fault::ClientBody(fault),
     }
 }

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use madang_h1::{Asked, Limits, reason_phrase};
+use madang_h1::{Asked, Limits, RequestError, reason_phrase};
 
+use crate::codes;
 use crate::exchange::{Body, Exchange};
+use crate::forward;
 
 /// An answer that no service gave.
 #[derive(Debug, Clone)]
@@ -31,13 +33,25 @@ impl Reply {
         Self { status, reason, said: Said::Problem(detail.into()), headers: Vec::new() }
     }
 
+    /// One without a body.
+    pub(crate) fn quiet(status: u16, reason: &'static str) -> Self {
+        Self { status, reason, said: Said::Nothing, headers: Vec::new() }
+    }
+
     pub(crate) fn redirect(status: u16, location: String) -> Self {
-        Self { status, reason: "redirect", said: Said::Nothing, headers: vec![("Location", location)] }
+        Self::quiet(status, "redirect").header("Location", location)
     }
 
     /// Instead of an answer that the service did not give.
     pub(crate) fn fallback(status: u16, content_type: String, body: Arc<str>) -> Self {
         Self { status, reason: "fallback", said: Said::Written(body), headers: vec![("Content-Type", content_type)] }
+    }
+
+    /// What is said to a request whose head is no good.
+    pub(crate) fn refusal(error: RequestError) -> Self {
+        let reply = Self::new(error.status(), error.reason(), error.to_string());
+        // RFC 9110 §15.5.6: 405 says what is allowed.
+        if reply.status == 405 { reply.header("Allow", forward::ALLOWED) } else { reply }
     }
 
     pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -73,6 +87,9 @@ impl Reply {
                     "route": route,
                     "request_id": exchange.id.as_str(),
                 });
+                if let Some(code) = codes::of_reason(self.reason) {
+                    problem["code"] = code.id.into();
+                }
                 if let Some(hint) = hint {
                     problem["hint"] = hint.into();
                 }

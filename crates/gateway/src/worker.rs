@@ -193,8 +193,7 @@ pub(crate) async fn serve(
         let end = match arrival {
             Some(Ok(Arrival::Request)) => live(worker, &view, side, downstream, exchange, timer).await,
             Some(Ok(Arrival::Refused(error))) => {
-                let reply = Reply::new(error.status(), error.reason(), error.to_string());
-                refuse(worker, &view, side, downstream, exchange, timer, &reply).await
+                refuse(worker, &view, side, downstream, exchange, timer, &Reply::refusal(error)).await
             }
             None if !downstream.is_idle() => {
                 let reply = Reply::new(408, "request_timeout", "the request's head did not arrive in time");

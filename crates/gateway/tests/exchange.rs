@@ -3,6 +3,7 @@
 mod breaker;
 mod front;
 mod requests;
+mod strict;
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};

@@ -29,10 +29,12 @@ const CHUNKED: Pattern = Pattern::of(b"chunked");
 const CLOSE: Pattern = Pattern::of(b"close");
 const KEEP_ALIVE: Pattern = Pattern::of(b"keep-alive");
 const UPGRADE: Pattern = Pattern::of(b"upgrade");
+const TRAILERS: Pattern = Pattern::of(b"trailers");
 
 /// The fields that decide; the loops below step over all others at once.
 const RESPONSE_FIELDS: KnownSet = KnownSet::of(&[Known::ContentLength, Known::TransferEncoding, Known::Connection]);
-const REQUEST_FIELDS: KnownSet = RESPONSE_FIELDS.and(KnownSet::of(&[Known::Host, Known::Upgrade, Known::Expect]));
+const REQUEST_FIELDS: KnownSet =
+    RESPONSE_FIELDS.and(KnownSet::of(&[Known::Host, Known::Upgrade, Known::Expect, Known::Te]));
 
 /// What a request head says about its body and connection.
 pub(crate) struct RequestFraming {
@@ -40,6 +42,7 @@ pub(crate) struct RequestFraming {
     pub(crate) keep_alive: bool,
     pub(crate) upgrade: bool,
     pub(crate) expect_continue: bool,
+    pub(crate) takes_trailers: bool,
     pub(crate) connection_named: u128,
     /// The number of the Host field.
     pub(crate) host: Option<usize>,
@@ -57,8 +60,9 @@ pub(crate) fn of_request(
     let mut coding = None;
     let mut host = None;
     let mut connections = 0_u128;
-    let mut upgrade = false;
+    let mut upgrade = Upgrade::default();
     let mut expect = false;
+    let mut trailers = false;
     for (at, field) in fields.iter().enumerate() {
         if !REQUEST_FIELDS.contains(field.known) {
             continue;
@@ -71,7 +75,8 @@ pub(crate) fn of_request(
             Known::TransferEncoding if coding.is_some() => return Err(Fault::TransferEncodingRepeated),
             Known::TransferEncoding => coding = Some(field),
             Known::Connection => connections |= 1 << at,
-            Known::Upgrade => upgrade = true,
+            Known::Upgrade => upgrade.read(field.value.of(bytes)),
+            Known::Te => trailers |= has_trailers(field.value.of(bytes)),
             Known::Expect if version == Version::Http11 => {
                 // RFC 9110 §10.1.1: ignored in HTTP/1.0; `100-continue` is the only one, case does not matter.
                 if !field.value.of(bytes).eq_ignore_ascii_case(b"100-continue") {
@@ -96,16 +101,46 @@ pub(crate) fn of_request(
         keep_alive: connection.keeps(version),
         // RFC 9110 §7.8: never from HTTP/1.0, never without the connection option. A body would have to be read before
         // the protocol changes and everybody does that differently: then, or with another method, it is a plain request.
-        upgrade: upgrade
+        upgrade: upgrade.is_welcome()
             && connection.upgrade
             && version == Version::Http11
             && method == b"GET"
             && matches!(body, BodyLength::None | BodyLength::Length(0)),
         // Without a body there is nothing to wait for.
         expect_continue: expect && !matches!(body, BodyLength::None | BodyLength::Length(0)),
+        takes_trailers: trailers,
         connection_named: connection.named,
         host,
     })
+}
+
+/// Whether a TE line says that trailers are read (RFC 9110 §10.1.4).
+#[cold]
+fn has_trailers(value: &[u8]) -> bool {
+    value.split(|&byte| byte == b',').any(|coding| TRAILERS.matches(scan::trim(coding)))
+}
+
+/// The protocols that the Upgrade lines of a request ask for (RFC 9110 §7.8).
+#[derive(Default)]
+struct Upgrade {
+    asked: bool,
+    to_http: bool,
+}
+
+impl Upgrade {
+    fn read(&mut self, value: &[u8]) {
+        for protocol in value.split(|&byte| byte == b',').map(scan::trim) {
+            self.asked |= !protocol.is_empty();
+            let name = protocol.split(|&byte| byte == b'/').next().unwrap_or_default();
+            self.to_http |= [&b"h2c"[..], b"h2", b"http", b"tls"].iter().any(|http| name.eq_ignore_ascii_case(http));
+        }
+    }
+
+    /// Behind an upgrade to another version of HTTP there are more requests, which nobody in between would see: no
+    /// route, no filter, no log. A gateway never takes part in that.
+    fn is_welcome(&self) -> bool {
+        self.asked && !self.to_http
+    }
 }
 
 /// What a response head says about its body and connection.

@@ -40,11 +40,13 @@ pub struct RequestHead {
     pub body: BodyLength,
     /// Whether the client wants the connection to go on after this exchange.
     pub keep_alive: bool,
-    /// A GET over HTTP/1.1 without a body, with `Connection: upgrade` and `Upgrade`. Without it, `Upgrade` is just
-    /// another field that is not forwarded.
+    /// A GET over HTTP/1.1 without a body, with `Connection: upgrade` and an `Upgrade` to what is not HTTP itself (`h2c`,
+    /// `TLS/1.0`). Without it, `Upgrade` is just another field that is not forwarded.
     pub upgrade: bool,
     /// The client waits for `100 Continue` before it sends its body.
     pub expect_continue: bool,
+    /// `TE: trailers`: the client reads trailers behind a chunked answer.
+    pub takes_trailers: bool,
     /// Bit i: `fields[i]` is named by Connection and must not be forwarded. Never set for Host, Content-Length, Via,
     /// Forwarded, the X-Forwarded family and X-Request-Id, which no client can make a gateway drop.
     pub connection_named: u128,
@@ -186,6 +188,7 @@ impl RequestHead {
         self.keep_alive = framing.keep_alive;
         self.upgrade = framing.upgrade;
         self.expect_continue = framing.expect_continue;
+        self.takes_trailers = framing.takes_trailers;
         self.connection_named = framing.connection_named;
 
         // RFC 9112 §3.2: exactly one valid Host; HTTP/1.0 may leave it out.

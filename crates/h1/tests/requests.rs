@@ -189,6 +189,12 @@ fn only_a_bodiless_get_over_http_1_1_that_asks_in_both_fields_upgrades() {
         ("GET / HTTP/1.1", format!("{both}Transfer-Encoding: chunked\r\n"), false),
         ("GET / HTTP/1.1", "Upgrade: websocket\r\n".to_owned(), false),
         ("GET / HTTP/1.1", "Connection: upgrade\r\n".to_owned(), false),
+        ("GET / HTTP/1.1", "Connection: upgrade\r\nUpgrade:\r\n".to_owned(), false),
+        // More HTTP, which nobody here would see.
+        ("GET / HTTP/1.1", "Connection: upgrade, http2-settings\r\nUpgrade: h2c\r\n".to_owned(), false),
+        ("GET / HTTP/1.1", "Connection: upgrade\r\nUpgrade: websocket, H2C\r\n".to_owned(), false),
+        ("GET / HTTP/1.1", format!("{both}Upgrade: HTTP/2.0\r\n"), false),
+        ("GET / HTTP/1.1", "Connection: upgrade\r\nUpgrade: TLS/1.0\r\n".to_owned(), false),
         ("GET / HTTP/1.1", "Connection: keep-alive\r\nUpgrade: websocket\r\n".to_owned(), false),
     ] {
         let bytes = format!("{line}\r\nHost: a\r\n{fields}\r\n").into_bytes();
@@ -207,6 +213,21 @@ fn an_expectation_counts_only_where_there_is_a_body_to_wait_for() {
     ] {
         let bytes = format!("POST / HTTP/{version}\r\nHost: a\r\n{fields}\r\n").into_bytes();
         assert_eq!(parse(&bytes).expect_continue, expect, "HTTP/{version} {fields}");
+    }
+}
+
+#[test]
+fn a_client_that_reads_trailers_says_so_in_te() {
+    for (fields, trailers) in [
+        ("TE: trailers\r\n", true),
+        ("te:TRAILERS\r\n", true),
+        ("TE: gzip\r\nTE: trailers\r\n", true),
+        ("TE: gzip;q=0.5, trailers\r\n", true),
+        ("TE: gzip, x-trailers\r\n", false),
+        ("", false),
+    ] {
+        let bytes = format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n").into_bytes();
+        assert_eq!(parse(&bytes).takes_trailers, trailers, "{fields}");
     }
 }
 

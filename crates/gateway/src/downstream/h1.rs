@@ -3,7 +3,7 @@
 use std::io;
 use std::task::{Context, Poll, ready};
 
-use madang_h1::{BodyLength, Limits, Parsed, Version, write_fields, write_status_line};
+use madang_h1::{BodyLength, Known, Limits, Parsed, Version, reason_phrase, write_fields, write_status_line};
 use tokio::net::TcpStream;
 
 use super::{After, Arrival};
@@ -113,6 +113,11 @@ impl H1 {
         self.writer.outbox.data().extend_from_slice(b"\r\n");
     }
 
+    pub(crate) fn proceed(&mut self) {
+        write_status_line(self.writer.outbox.data(), 100, reason_phrase(100).as_bytes());
+        self.writer.outbox.data().extend_from_slice(b"\r\n");
+    }
+
     pub(crate) fn begin(&mut self, exchange: &Exchange, after: After) {
         let version = exchange.request.head.version;
         let response = &exchange.response;
@@ -134,15 +139,18 @@ impl H1 {
                 Framing::Length(data.len() as u64)
             }
             Body::Tunnel => {
-                out.extend_from_slice(b"Connection: Upgrade\r\n");
-                for field in response.head.fields.iter().filter(|field| field.known == madang_h1::Known::Upgrade) {
-                    line(out, "Upgrade", field.value.of(&response.bytes));
-                }
                 // From here on both directions are bodies that end with the stream.
                 self.reader.begin(BodyLength::UntilClose, &self.limits);
                 Framing::UntilClose
             }
         };
+        // Both fields end at this hop and are written anew; RFC 9110 §15.5.22: 426 says what to upgrade to.
+        if response.body == Body::Tunnel || response.head.status == 426 {
+            out.extend_from_slice(b"Connection: Upgrade\r\n");
+            for field in response.head.fields.iter().filter(|field| field.known == Known::Upgrade) {
+                line(out, "Upgrade", field.value.of(&response.bytes));
+            }
+        }
         if after == After::Close || response.body == Body::Tunnel {
             self.after = After::Close;
         }

@@ -96,6 +96,10 @@ impl Scripted {
         self.saw.push(Saw::Informational(exchange.response.head.status));
     }
 
+    pub(crate) fn proceed(&mut self) {
+        self.saw.push(Saw::Informational(100));
+    }
+
     pub(crate) fn begin(&mut self, exchange: &Exchange, _after: After) {
         let response = &exchange.response;
         self.saw.push(Saw::Head(response.head.status));

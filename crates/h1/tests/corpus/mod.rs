@@ -127,6 +127,14 @@ pub(crate) const REFUSED_REQUESTS: &[(&str, &[u8], u16, &str)] = &[
     ("TE with form feed", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \x0cchunked\r\n\r\n", 400, "field_value"),
     ("TE in quotes", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \"chunked\"\r\n\r\n", 400, "transfer_encoding"),
     ("TE in HTTP/1.0", b"POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, "transfer_encoding_version"),
+    ("TE chunked, identity", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n", 400, "transfer_encoding"),
+    ("TE with trailing comma", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked,\r\n\r\n0\r\n\r\n", 400, "transfer_encoding"),
+    ("TE with a no-break space", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \xa0chunked\r\n\r\n0\r\n\r\n", 400, "transfer_encoding"),
+    ("TE with an inner space", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chu nked\r\n\r\n0\r\n\r\n", 400, "transfer_encoding"),
+    ("TE and CL in HTTP/1.0", b"POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n", 400, "length_and_coding"),
+    ("TE with a control in its name", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding\x0b: chunked\r\n\r\n0\r\n\r\n", 400, "field_name"),
+    ("CL with vertical tab", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: \x0b5\r\n\r\nhello", 400, "field_value"),
+    ("CL behind a line without colon", b"POST / HTTP/1.1\r\nHost: a\r\nX\r\nContent-Length: 5\r\n\r\nhello", 400, "field_colon"),
     // 400 or close: bytes.
     ("bare CR in a value", b"GET / HTTP/1.1\r\nHost: a\r\nX: b\rc\r\n\r\n", 400, "line_end"),
     ("NUL in a value", b"GET / HTTP/1.1\r\nHost: a\r\nX: b\0c\r\n\r\n", 400, "field_value"),
@@ -189,6 +197,7 @@ pub(crate) const REFUSED_REQUESTS: &[(&str, &[u8], u16, &str)] = &[
     ("Content_Length", b"POST / HTTP/1.1\r\nHost: a\r\nContent_Length: 5\r\n\r\nhello", 400, "field_lookalike"),
     ("Transfer_Encoding", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer_Encoding: chunked\r\n\r\n0\r\n\r\n", 400, "field_lookalike"),
     ("x_forwarded_for", b"GET / HTTP/1.1\r\nHost: a\r\nx_forwarded_for: 10.0.0.1\r\n\r\n", 400, "field_lookalike"),
+    ("Transfer_Encoding beside CL", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer_Encoding: chunked\r\n\r\nhello", 400, "field_lookalike"),
     ("tab in a name", b"POST / HTTP/1.1\r\nHost: a\r\nContent\tLength: 5\r\n\r\nhello", 400, "field_name_space"),
 ];
 
