@@ -138,6 +138,8 @@ const PARTS: &[&[&Code]] = &[
     madang_serve::codes::ALL,
     madang_supervise::codes::ALL,
     madang_gateway::codes::ALL,
+    madang_gateway::codes::REFUSED,
+    madang_gateway::codes::ANSWERED,
     madang_route::codes::ALL,
     madang_admin::codes::ALL,
     madang_registry::codes::ALL,
@@ -146,6 +148,11 @@ const PARTS: &[&[&Code]] = &[
     madang_breaker::codes::ALL,
     OURS,
 ];
+
+/// The code whose title begins with the reason of an answer: `host_missing`.
+pub(crate) fn of_reason(reason: &str) -> Option<&'static Code> {
+    all().find(|code| code.title.split_once(": ").is_some_and(|(start, _)| start == reason))
+}
 
 /// Every code of every part, by id.
 pub(crate) fn all() -> impl Iterator<Item = &'static Code> {

@@ -1,5 +1,6 @@
-//! `madang explain CODE`: the long version of what a problem said in one line. `madang explain REQUEST-ID`: what became
-//! of a request. `madang explain KEY`: a setting.
+//! `madang explain CODE`: the long version of what a problem said in one line; the reason an answer of the gateway gives
+//! (`host_missing`) stands for its code. `madang explain REQUEST-ID`: what became of a request. `madang explain KEY`: a
+//! setting.
 
 mod request;
 
@@ -28,6 +29,7 @@ pub(crate) fn run(
             let code = find(id)?;
             show.print(&as_json(code), |_| page(code))
         }
+        Some(reason) if let Some(code) = codes::of_reason(reason) => show.print(&as_json(code), |_| page(code)),
         Some(key) if let Some(key) = settings::keys().find(|known| known.covers(key)) => {
             show.print(&reference::key_as_json(key), |_| reference::key_page(key))
         }

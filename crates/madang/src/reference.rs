@@ -8,6 +8,7 @@ mod schema;
 use std::fmt::Write;
 
 use clap::{Command, ValueEnum};
+use madang_base::Code;
 use madang_settings::{Applies, Key};
 use serde_json::{Value, json};
 use utoipa::openapi::OpenApi;
@@ -22,8 +23,10 @@ use crate::{codes, settings};
 pub(crate) enum Page {
     /// Every key of `madang.toml`
     Settings,
-    /// Every error code
+    /// Every error code, in one table
     Codes,
+    /// The pages that explain them, one after the other
+    Errors,
     /// Every key of a scenario for `madang sim run`
     Scenario,
     /// Every command with its help
@@ -39,6 +42,7 @@ pub(crate) fn run(page: Page, cli: Command) -> Result<Exit, Failure> {
     let text = match page {
         Page::Settings => settings_page(),
         Page::Codes => codes_page(),
+        Page::Errors => error_pages(),
         Page::Scenario => scenario_page(),
         Page::Cli => cli_page(cli),
         Page::Api => api::page(&document()),
@@ -111,14 +115,53 @@ const fn applies(key: &Key) -> &'static str {
     }
 }
 
+/// The pages of error codes: how their codes begin, the name of the file, what they are about.
+const ERROR_PAGES: &[(&str, &str, &str)] = &[
+    ("MD00", "settings", "The settings file"),
+    ("MD01", "listeners", "Listeners"),
+    ("MD02", "services", "Services"),
+    ("MD03", "gateway", "The gateway"),
+    ("MD04", "admin", "The admin API"),
+    ("MD05", "program", "The program"),
+    ("MD06", "registry", "The registry"),
+    ("MD07", "store", "The store"),
+    ("MD08", "breakers", "Circuit breakers"),
+    ("MD09", "simulator", "The simulator"),
+];
+
 fn codes_page() -> String {
     let mut out = format!(
-        "# Error codes\n{MADE}\nEvery problem Madang reports has one. `madang explain CODE` shows its part of this page.\n"
+        "# Error codes\n{MADE}\nEvery problem Madang reports has one, and so has every answer of the gateway's own. `madang explain CODE` says what is\n\
+         on the page behind the code.\n"
     );
-    for code in codes::all() {
-        let _ = write!(out, "\n## {}: {}\n\n{}\n", code.id, code.title, code.explanation.trim());
+    for (start, _, about) in ERROR_PAGES {
+        let _ = write!(out, "\n## {about}\n\n| code | means |\n|---|---|\n");
+        for code in codes::all().filter(|code| code.id.starts_with(start)) {
+            let _ = writeln!(out, "| [{}]({}) | {} |", code.id, link(code), code.title);
+        }
     }
     out
+}
+
+/// One page behind the other; the line before each names its file.
+fn error_pages() -> String {
+    let mut out = String::new();
+    for (start, file, about) in ERROR_PAGES {
+        let _ = write!(out, "{ERROR_PAGE}{file}\n# {about}: error codes\n{MADE}");
+        for code in codes::all().filter(|code| code.id.starts_with(start)) {
+            let _ = write!(out, "\n## {}: {}\n\n{}\n", code.id, code.title, code.explanation.trim());
+        }
+    }
+    out
+}
+
+/// Begins the line before a page of [`error_pages`].
+const ERROR_PAGE: &str = "==> docs/errors/";
+
+/// Where `code` is explained, from a page in `docs/reference`.
+fn link(code: &Code) -> String {
+    let page = ERROR_PAGES.iter().find(|(start, ..)| code.id.starts_with(start));
+    format!("../errors/{}.md#{}", page.map_or("", |(_, file, _)| file), slug(&format!("{}: {}", code.id, code.title)))
 }
 
 fn cli_page(mut cli: Command) -> String {
@@ -168,6 +211,20 @@ pub(crate) fn key_page(key: &Key) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_code_is_on_one_page() {
+        for code in codes::all() {
+            let pages = ERROR_PAGES.iter().filter(|(start, ..)| code.id.starts_with(start));
+            assert_eq!(pages.count(), 1, "{}", code.id);
+        }
+    }
+
+    #[test]
+    fn a_link_leads_to_its_heading() {
+        let code = Code { id: "MD0318", title: "field_lookalike: a name with `_`, or so", explanation: "" };
+        assert_eq!(link(&code), "../errors/gateway.md#md0318-field_lookalike-a-name-with-_-or-so");
+    }
 
     #[test]
     fn a_key_is_explained_in_four_lines() {

@@ -30,7 +30,7 @@ pub const ANSWERED: &[&Code] = &[
     &row("MD0369", "upstream_invalid: the service's answer is not valid HTTP/1.1",
         "502. What came could be read in two ways (both lengths, a bare line end, a folded field, a repeated or odd Content-Length), is larger than the limits, has no end, or switches to a protocol nobody asked for. The detail says which. The connection to the service was dropped, so that nothing of it can be taken for another answer."),
     &row("MD0370", "upstream_timeout: no answer in time",
-        "504. The route's `timeout` passed before the answer began."),
+        "504. The route's `timeout` passed before the answer began. `madang explain ID` shows how long each call took, and whether a retry took the rest."),
     &row("MD0371", "upstream_cut: the service broke off in its answer",
         "Its body ended before the announced end, or its chunks are broken. The head had been sent by then, so the client's connection was cut: it sees that something is missing, and never a clean end."),
     &row("MD0372", "body_idle: nothing moved for too long",
@@ -38,7 +38,7 @@ pub const ANSWERED: &[&Code] = &[
     &row("MD0373", "tunnel_idle: nothing moved in a tunnel for too long",
         "After an upgrade no byte came from either side for `gateway.timeouts.tunnel`. Send pings, or raise it."),
     &row("MD0374", "no_target: the route leads nowhere",
-        "500. It has no `to`, and none of its filters answered."),
+        "500. It has no `to`, and none of its filters answered. Give it a `to`, or a filter such as `redirect`."),
     &row("MD0375", "filter_failed: a filter failed",
         "500. A mistake in Madang: please report it with the route's filters."),
 ];

@@ -56,7 +56,7 @@ pub const REFUSED: &[&Code] = &[
     &row("MD0330", "method: no method where it must stand",
         "The request does not begin with a method and one space, or with more than two empty lines. Bytes of TLS look like that: `https://` was used where `http://` is spoken. So does what is left of an earlier request whose length was wrong."),
     &row("MD0331", "method_long: the method is too long",
-        "More than 32 bytes. Registered methods have at most 17."),
+        "More than 32 bytes before the first space. Registered methods have at most 17, so this is something else that looks like a request."),
     &row("MD0332", "method_connect: CONNECT",
         "It asks a proxy for a tunnel to anywhere. This is a gateway: it leads to the services of its routes. The answer is 405. Take the address out of the client's proxy settings."),
     &row("MD0333", "method_trace: TRACE",

@@ -8,7 +8,7 @@ use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
 use utoipa::openapi::{OpenApi, RefOr, Required, Response, Schema};
 
 use super::schema::{self, kind, one_line};
-use super::{MADE, slug};
+use super::{MADE, link, slug};
 use crate::codes;
 
 const ADDRESS: &str = "127.0.0.1:7070";
@@ -185,7 +185,6 @@ fn own(answer: &RefOr<Response>) -> Option<&Response> {
 /// Every code leads to its explanation.
 fn with_links(text: &str) -> String {
     codes::all().fold(one_line(text), |text, code| {
-        let heading = slug(&format!("{}: {}", code.id, code.title));
-        text.replace(code.id, &format!("[{}](codes.md#{heading})", code.id))
+        text.replace(code.id, &format!("[{}]({})", code.id, link(code)))
     })
 }
