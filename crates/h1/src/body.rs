@@ -171,9 +171,14 @@ impl BodyDecoder {
         }
         let end = scan::split_before(input, b'\n').map(|(line, _)| line.len() + 1);
         let part = &input[..end.unwrap_or(input.len())];
-        self.trailer_bytes = self.trailer_bytes.checked_sub(part.len()).ok_or(Fault::TrailersLarge)?;
         self.trailers.extend_from_slice(part);
+        let line = &self.trailers[self.line..];
+        // The empty line at the end is free, in one piece or in two: the verdict is the same however the line is cut.
+        if line.len() > self.trailer_bytes && !b"\r\n".starts_with(line) {
+            return Err(Fault::TrailersLarge);
+        }
         if end.is_some() {
+            self.trailer_bytes = self.trailer_bytes.saturating_sub(line.len());
             self.end_trailer_line()?;
         }
         Ok(part.len())

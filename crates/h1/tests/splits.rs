@@ -120,6 +120,18 @@ fn response_heads_mean_the_same_wherever_they_are_cut() {
 }
 
 #[test]
+fn a_trailer_section_of_just_the_limit_passes_wherever_its_last_line_is_cut() {
+    let bytes = b"0\r\nX: 34567\r\n\r\n";
+    let limits = Limits { trailer_bytes: 10, ..Limits::default() };
+    let whole = body(bytes, [].into_iter(), &limits);
+    assert_eq!(whole, Ok((vec![], b"X: 34567\r\n".to_vec(), Some(bytes.len()))));
+    for at in 0..bytes.len() {
+        assert_eq!(body(bytes, [at].into_iter(), &limits), whole, "cut at {at}");
+    }
+    assert!(body(bytes, [].into_iter(), &Limits { trailer_bytes: 9, ..limits }).is_err());
+}
+
+#[test]
 fn chunked_bodies_mean_the_same_wherever_they_are_cut() {
     let accepted = corpus::ACCEPTED_CHUNKED.iter().map(|(case, bytes, ..)| (case, *bytes));
     let refused = corpus::REFUSED_CHUNKED.iter().map(|(case, bytes, _)| (case, *bytes));
