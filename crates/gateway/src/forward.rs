@@ -174,7 +174,8 @@ fn write_connection(out: &mut Vec<u8>, request: &Request) {
     if !(upgrade || trailers || close) {
         return;
     }
-    let options = [(upgrade, "Upgrade"), (trailers, "TE"), (close, "close")];
+    // `close` first and alone in its line: Python's `http.server` (3.11) looks at the first line only, and for that word.
+    let options = [(close, "close"), (upgrade, "Upgrade"), (trailers, "TE")];
     for (_, option) in options.iter().filter(|(wanted, _)| *wanted) {
         line(out, "Connection", option.as_bytes());
     }

@@ -21,6 +21,8 @@ pub(crate) struct H1 {
     writer: Writer,
     limits: Limits,
     after: After,
+    /// What was refused began as a HEAD: its answer has no body either (RFC 9110 §9.3.2).
+    refused_head: bool,
     lingered: usize,
 }
 
@@ -32,6 +34,7 @@ impl H1 {
             writer: Writer::new(),
             limits: Limits::default(),
             after: After::KeepAlive,
+            refused_head: false,
             lingered: 0,
         }
     }
@@ -58,6 +61,7 @@ impl H1 {
                     Ok(Parsed::Partial) => {}
                     Err(error) => {
                         self.after = After::Close;
+                        self.refused_head = arrived.trim_ascii_start().starts_with(b"HEAD ");
                         return Poll::Ready(Ok(Arrival::Refused(error)));
                     }
                 }
@@ -163,6 +167,7 @@ impl H1 {
         self.writer.begin(framing);
         if let Body::Buffered(data) = &response.body
             && exchange.request.method_bytes() != b"HEAD"
+            && !self.refused_head
         {
             self.writer.push(data);
         }

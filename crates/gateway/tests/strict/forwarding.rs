@@ -24,7 +24,7 @@ fn trailers_pass_both_ways_without_those_that_frame_route_or_authorize() {
     assert!(got.contains("\r\nTrailer: X-Sum\r\n") && got.ends_with(&format!("\r\n\r\n{whole}")), "{got}");
     let sent = sent(&service, 0);
     assert!(sent.ends_with(&format!("\r\n\r\n{whole}")), "{sent}");
-    for line in ["Trailer: X-Sum", "TE: trailers", "Connection: TE"] {
+    for line in ["Trailer: X-Sum", "TE: trailers", "Connection: close\r\nConnection: TE"] {
         assert!(sent.contains(&format!("\r\n{line}\r\n")), "{line} in {sent}");
     }
 }

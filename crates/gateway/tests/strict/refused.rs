@@ -32,6 +32,19 @@ fn a_refused_head_gets_its_status_and_reason_and_nothing_behind_it_is_a_request(
 }
 
 #[test]
+fn a_refused_head_request_gets_no_body() {
+    let front = Front::to(([127, 0, 0, 1], 1).into());
+    for bytes in [
+        "HEAD / HTTP/1.1\r\n\r\n",
+        "\r\nHEAD /a%0db HTTP/1.1\r\nHost: a\r\n\r\n",
+        "HEAD /../a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    ] {
+        let got = all_that_comes(&front, bytes.as_bytes());
+        assert!(got.starts_with("HTTP/1.1 400 ") && got.ends_with("\r\n\r\n"), "{bytes:?}: {got}");
+    }
+}
+
+#[test]
 fn an_accepted_head_reaches_the_service() {
     for (case, bytes) in corpus::ACCEPTED_REQUESTS {
         // What a service does with these is told elsewhere, or nobody sends 8 EiB.
