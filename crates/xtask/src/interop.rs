@@ -6,6 +6,7 @@
 
 mod breaker;
 mod console;
+mod desync;
 mod eureka;
 mod prepare;
 mod ribbon;
@@ -15,6 +16,7 @@ use clap::Subcommand;
 
 pub(crate) use breaker::NEEDED as NEEDED_FOR_BREAKER;
 pub(crate) use console::NEEDED as NEEDED_FOR_CONSOLE;
+pub(crate) use desync::NEEDED as NEEDED_FOR_DESYNC;
 pub(crate) use eureka::NEEDED as NEEDED_FOR_EUREKA;
 pub(crate) use ribbon::NEEDED as NEEDED_FOR_RIBBON;
 
@@ -30,6 +32,8 @@ pub(crate) enum Interop {
     Console(console::Options),
     /// Ribbon's rules as Madang has them, beside those of Ribbon itself
     Ribbon(ribbon::Options),
+    /// Doubtful messages through the gateway to Node, Python, gunicorn, Go and hyper: nobody is answered out of turn
+    Desync(desync::Options),
 }
 
 pub(crate) fn run(interop: &Interop) -> Result<Verdict> {
@@ -38,5 +42,6 @@ pub(crate) fn run(interop: &Interop) -> Result<Verdict> {
         Interop::Breaker(options) => breaker::run(options),
         Interop::Console(options) => console::run(options),
         Interop::Ribbon(options) => ribbon::run(options),
+        Interop::Desync(options) => desync::run(options),
     }
 }

@@ -27,6 +27,7 @@ pub(crate) const PIP: Program = Program { name: "pip3", package: "python3-pip" }
 pub(crate) const NPM: Program = Program { name: "npm", package: "npm" };
 pub(crate) const JAVA: Program = Program { name: "java", package: "default-jdk-headless" };
 pub(crate) const MAVEN: Program = Program { name: "mvn", package: "maven" };
+pub(crate) const GO: Program = Program { name: "go", package: "golang-go" };
 pub(crate) const PROMETHEUS: Program = Program { name: "prometheus", package: "prometheus" };
 pub(crate) const CHROMIUM: Program = Program { name: "chromium", package: "chromium" };
 pub(crate) const NGINX: Program = Program { name: "nginx", package: "nginx-light" };

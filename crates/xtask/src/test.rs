@@ -9,7 +9,7 @@ use clap::Args;
 use crate::{
     Verdict,
     bench::{NEEDED_FOR_BREAKER_COST, NEEDED_FOR_COST},
-    interop::{NEEDED_FOR_BREAKER, NEEDED_FOR_CONSOLE, NEEDED_FOR_EUREKA, NEEDED_FOR_RIBBON},
+    interop::{NEEDED_FOR_BREAKER, NEEDED_FOR_CONSOLE, NEEDED_FOR_DESYNC, NEEDED_FOR_EUREKA, NEEDED_FOR_RIBBON},
     programs::{self, Install, NODE, PYTHON, Program},
     steps::{Show, Steps},
     workspace::{self, Packages},
@@ -47,6 +47,7 @@ pub(crate) fn run(options: &Options) -> Result<Verdict> {
             needed.extend(NEEDED_FOR_CONSOLE);
             needed.extend(NEEDED_FOR_BREAKER_COST);
             needed.extend(NEEDED_FOR_RIBBON);
+            needed.extend(NEEDED_FOR_DESYNC);
             needed.extend(NEEDED_FOR_COST);
         }
         programs::bring(&needed, Install::from_flag(options.install))?;
@@ -75,6 +76,7 @@ pub(crate) fn run(options: &Options) -> Result<Verdict> {
     if !options.quick && options.filter.is_none() {
         from_outside(&mut steps, "real Eureka clients", "eureka", NEEDED_FOR_EUREKA);
         from_outside(&mut steps, "real circuit breakers", "breaker", NEEDED_FOR_BREAKER);
+        from_outside(&mut steps, "doubtful messages", "desync", NEEDED_FOR_DESYNC);
         from_outside(&mut steps, "console in a browser", "console", NEEDED_FOR_CONSOLE);
         every_order(&mut steps);
         measure_cost(&mut steps, "cost", "cost", NEEDED_FOR_COST);
