@@ -251,3 +251,19 @@ fn the_version_a_request_came_in_is_told_in_via() {
     Front::to(service.address()).say("GET / HTTP/1.0\r\n\r\n");
     assert!(sent(&service, 0).contains("\r\nVia: 1.0 madang\r\n"), "{}", sent(&service, 0));
 }
+
+#[test]
+fn a_request_that_came_through_here_too_often_goes_no_further() {
+    let front = Front::to(([127, 0, 0, 1], 1).into());
+    for (via, expected) in [
+        ("1.1 madang, ".repeat(9) + "1.1 other", "508"),
+        ("1.1 madang\r\nVia: ".repeat(9) + "1.0 madang", "508"),
+        ("1.1 madang, ".repeat(8) + "1.1 madang.example", "502"),
+    ] {
+        let got = all_that_comes(
+            &front,
+            format!("GET / HTTP/1.1\r\nHost: a\r\nVia: {via}\r\nConnection: close\r\n\r\n").as_bytes(),
+        );
+        assert!(got.starts_with(&format!("HTTP/1.1 {expected} ")), "{via}: {got}");
+    }
+}

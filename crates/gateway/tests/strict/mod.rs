@@ -59,3 +59,24 @@ fn sent(service: &ScriptedServer, index: usize) -> String {
 fn head() -> Step {
     Step::read_until("\r\n\r\n")
 }
+
+/// The page names tests; a name that is none would be a lie.
+#[test]
+fn the_page_about_strictness_names_tests_that_exist() {
+    let crates = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let page = std::fs::read_to_string(crates.join("../docs/strictness.md")).unwrap();
+    let mut sources = String::new();
+    for folder in ["h1/tests", "gateway/tests", "gateway/tests/strict"] {
+        for file in std::fs::read_dir(crates.join(folder)).unwrap() {
+            let path = file.unwrap().path();
+            if path.is_file() {
+                sources += &std::fs::read_to_string(path).unwrap();
+            }
+        }
+    }
+    let names: Vec<&str> = page.split('`').skip(1).step_by(2).filter(|word| word.matches('_').count() > 1).collect();
+    assert!(names.len() > 40, "{} names", names.len());
+    for name in names {
+        assert!(sources.contains(&format!("fn {name}(")), "docs/strictness.md names `{name}`, which is no test");
+    }
+}
