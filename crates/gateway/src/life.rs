@@ -21,7 +21,7 @@ use crate::forward;
 use crate::journal::{Answer, Outcome};
 use crate::kept::Why;
 use crate::pump::{Fault, Pump};
-use crate::reply::Reply;
+use crate::reply::{self, Reply};
 use crate::settings::Policy;
 use crate::snapshot::{Route, Side, View};
 use crate::worker::Worker;
@@ -64,9 +64,7 @@ impl End {
         match self.reason {
             // How long an upgraded connection lasts, and who ends it, says nothing.
             _ if self.status == 101 => None,
-            // These are the answers of the gateway's own that are no errors.
-            Some("redirect" | "max_forwards" | "options") => (duration >= slow).then_some(Why::Slow(slow)),
-            Some(_) => Some(Why::Failed),
+            Some(reason) if !reply::is_good(reason) => Some(Why::Failed),
             _ if self.status >= 500 => Some(Why::Failed),
             _ => (duration >= slow).then_some(Why::Slow(slow)),
         }

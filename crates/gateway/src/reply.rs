@@ -8,6 +8,11 @@ use crate::codes;
 use crate::exchange::{Body, Exchange};
 use crate::forward;
 
+/// Whether the gateway's own answer of that reason is what was asked for, and no failure.
+pub(crate) fn is_good(reason: &str) -> bool {
+    matches!(reason, "redirect" | "max_forwards" | "options")
+}
+
 /// An answer that no service gave.
 #[derive(Debug, Clone)]
 pub(crate) struct Reply {

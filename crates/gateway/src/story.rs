@@ -8,6 +8,7 @@ use madang_base::{Moment, format_duration};
 use crate::api::{CallView, RequestView, StoryView};
 use crate::journal::{Note, Outcome};
 use crate::kept::{Record, Why};
+use crate::reply;
 use crate::snapshot::Side;
 
 /// A first call this long after the start was held back by a filter; less is the gateway's own work.
@@ -91,7 +92,7 @@ impl Record {
         let end = match self.reason {
             Some("client_gone") => format!("{who} left after {took}, before it had the whole answer."),
             Some("fallback") => format!("The fallback answered {status} after {took}"),
-            Some(reason) if self.detail.is_some() || reason == "redirect" => {
+            Some(reason) if self.detail.is_some() || reply::is_good(reason) => {
                 format!("The gateway itself answered {status} (`{reason}`) after {took}")
             }
             Some(reason) => format!("The answer {status} was cut after {took} (`{reason}`): {who} saw it break off."),

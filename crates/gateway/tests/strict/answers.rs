@@ -144,20 +144,20 @@ fn a_switch_of_protocols_that_nobody_asked_for_becomes_502() {
 
 #[test]
 fn bytes_that_come_between_two_requests_are_no_answer() {
-    let first = vec![head(), Step::write(OK), Step::read_until("never")];
+    let forged = Step::write("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged");
     let service = ScriptedServer::start(vec![
-        [&first[..2], &[Step::write("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged"), Step::ReadToEnd]].concat(),
-        first,
+        vec![head(), Step::write(OK), head(), forged],
+        vec![head(), Step::write(OK), Step::ReadToEnd],
     ]);
     let front = Front::to(service.address());
     let mut client = front.connect();
-    client.write_all(b"POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n").unwrap();
+    // The second answer is one to HEAD with a body behind it, as some servers write it.
+    client.write_all(b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
     assert!(front::read_until(&mut client, "hello").ends_with("hello"));
-    // The forged answer is in the kernel by now, or on its way: a request that must not be repeated asks first.
-    eventually("the service has written both", Duration::from_secs(5), || {
-        client.write_all(b"POST /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n").unwrap();
-        let got = front::read_until(&mut client, "hello");
-        assert!(got.ends_with("hello") && !got.contains("forged"), "{got}");
-        (service.connections() == 2 && sent(&service, 1).contains("/2")).then_some(())
-    });
+    client.write_all(b"HEAD /2 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    assert!(front::read_until(&mut client, "\r\n\r\n").starts_with("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n"));
+    eventually("all that is forged is there", Duration::from_secs(5), || service.has_ended(0).then_some(()));
+    client.write_all(b"POST /3 HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n").unwrap();
+    assert!(front::read_until(&mut client, "hello").ends_with("\r\n\r\nhello"));
+    assert!(sent(&service, 1).contains("/3"), "{}", sent(&service, 1));
 }

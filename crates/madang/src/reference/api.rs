@@ -184,7 +184,5 @@ fn own(answer: &RefOr<Response>) -> Option<&Response> {
 
 /// Every code leads to its explanation.
 fn with_links(text: &str) -> String {
-    codes::all().fold(one_line(text), |text, code| {
-        text.replace(code.id, &format!("[{}]({})", code.id, link(code)))
-    })
+    codes::all().fold(one_line(text), |text, code| text.replace(code.id, &format!("[{}]({})", code.id, link(code))))
 }
