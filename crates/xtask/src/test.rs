@@ -76,13 +76,12 @@ pub(crate) fn run(options: &Options) -> Result<Verdict> {
     if !options.quick && options.filter.is_none() {
         from_outside(&mut steps, "real Eureka clients", "eureka", NEEDED_FOR_EUREKA);
         from_outside(&mut steps, "real circuit breakers", "breaker", NEEDED_FOR_BREAKER);
+        from_outside(&mut steps, "Ribbon's own rules", "ribbon", NEEDED_FOR_RIBBON);
         from_outside(&mut steps, "doubtful messages", "desync", NEEDED_FOR_DESYNC);
         from_outside(&mut steps, "console in a browser", "console", NEEDED_FOR_CONSOLE);
         every_order(&mut steps);
         measure_cost(&mut steps, "cost", "cost", NEEDED_FOR_COST);
         measure_cost(&mut steps, "cost of a breaker's call", "breaker", NEEDED_FOR_BREAKER_COST);
-        from_outside(&mut steps, "Ribbon's own rules", "ribbon", NEEDED_FOR_RIBBON);
-        measure_cost(&mut steps);
     }
     Ok(steps.finish())
 }
