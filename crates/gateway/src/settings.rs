@@ -121,7 +121,7 @@ pub struct Policy {
     pub timeout: Duration,
     /// `retry`: answers that are tried again.
     pub retry: Retry,
-    /// `balance`: `"peak_ewma"` (default) or `"round_robin"`.
+    /// `balance`: `"peak_ewma"` (default) or another policy of `balance` that takes no key.
     pub balance: Balance,
     /// `breaker`: cuts calls off that keep failing; none by default.
     pub breaker: Option<BreakerSettings>,
@@ -477,12 +477,19 @@ pub(crate) fn read_to(
 fn read_policy(policy: &mut Policy, fields: &mut Fields<'_>, services: &BTreeSet<Name>, problems: &mut Problems) {
     let range = Duration::from_millis(1)..=Duration::from_secs(86_400);
     set(&mut policy.timeout, fields.duration_in("timeout", range, problems));
-    let balances = [("peak_ewma", BalanceWord::PeakEwma), ("round_robin", BalanceWord::RoundRobin)];
-    if let Some(word) = fields.choice("balance", &balances, problems) {
-        policy.balance = match word {
-            BalanceWord::PeakEwma => Balance::default(),
-            BalanceWord::RoundRobin => Balance::RoundRobin,
-        };
+    if let Some(name) = fields.string("balance", problems) {
+        match Balance::parse(&name) {
+            Ok(balance) if balance.takes_key() => {
+                let message = format!("`{name}` decides by a key, which the gateway does not give it yet");
+                fields
+                    .report(&madang_settings::codes::BAD_VALUE, "balance", message, problems)
+                    .hint("for example `least_request`");
+            }
+            Ok(balance) => policy.balance = balance,
+            Err(error) => {
+                fields.report(&madang_settings::codes::BAD_VALUE, "balance", error.to_string(), problems);
+            }
+        }
     }
     if let Some(mut retry) = fields.table("retry", problems) {
         policy.retry.attempts = retry.integer("attempts", 0..=10, problems).unwrap_or(1);
@@ -494,12 +501,6 @@ fn read_policy(policy: &mut Policy, fields: &mut Fields<'_>, services: &BTreeSet
         policy.breaker = Some(BreakerSettings::read(&mut breaker, services, problems));
         breaker.finish(problems);
     }
-}
-
-#[derive(Clone, Copy)]
-enum BalanceWord {
-    PeakEwma,
-    RoundRobin,
 }
 
 /// A list of statuses, if it is written.

@@ -517,3 +517,29 @@ fn a_request_is_logged_and_counted() {
     let counted = "madang_gateway_requests_total{route=\"all\",side=\"edge\",class=\"2xx\"} 1\n";
     assert!(metrics.contains(counted), "{metrics}");
 }
+
+#[test]
+fn a_route_balances_by_any_policy_that_takes_no_key() {
+    for policy in ["peak_ewma", "round_robin", "weighted_round_robin", "random", "least_request", "two_choices"] {
+        let services = [patient("\r\n\r\n"), patient("\r\n\r\n")];
+        let addresses = services.each_ref().map(ScriptedServer::address);
+        let front = Front::service_with(&addresses, &format!("policy = {{ balance = \"{policy}\" }}"));
+        for _ in 0..40 {
+            let answer = front.say("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+            assert!(answer.starts_with("HTTP/1.1 200 "), "{policy}: {answer}");
+        }
+        let called = services.iter().filter(|service| service.connections() > 0).count();
+        assert_eq!(called, 2, "{policy} picks one of two only");
+    }
+}
+
+#[test]
+fn a_policy_that_is_none_or_needs_a_key_is_refused_with_what_there_is() {
+    let said = |policy: &str| {
+        front::problems(&format!(
+            "[[routes]]\nid = \"all\"\nmatch = {{ path = \"/**\" }}\nto = \"service://it\"\npolicy = {{ balance = \"{policy}\" }}\n"
+        ))
+    };
+    assert!(said("least_requests").contains("`least_request` is near"), "{}", said("least_requests"));
+    assert!(said("maglev").contains("decides by a key"), "{}", said("maglev"));
+}

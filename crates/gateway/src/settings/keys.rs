@@ -56,7 +56,7 @@ pub const KEYS: &[Key] = &[
     Key::live("routes[].policy.breaker.opossum", "table", "", "instead of the keys above: behave as Opossum 10.0.0, with its properties"),
     Key::live("routes[].policy.breaker.pybreaker", "table", "", "instead of the keys above: behave as PyBreaker 1.4.1, with its properties"),
     Key::live("routes[].policy.breaker.resilience4j", "table", "", "instead of the keys above: behave as resilience4j 2.4.0, with its properties"),
-    Key::live("routes[].policy.balance", "`peak_ewma` or `round_robin`", "\"peak_ewma\"", "how the instance is picked"),
+    Key::live("routes[].policy.balance", "`peak_ewma`, `round_robin`, `weighted_round_robin`, `random`, `least_request` or `two_choices`", "\"peak_ewma\"", "how the instance is picked"),
 ];
 
 #[cfg(test)]

@@ -80,13 +80,23 @@ fn it() -> Name {
 }
 
 fn read(settings: &str) -> Settings {
+    let (settings, problems) = read_with_problems(settings);
+    assert!(problems.is_empty(), "{problems}");
+    settings
+}
+
+/// What is said about these settings.
+pub(crate) fn problems(settings: &str) -> String {
+    read_with_problems(settings).1.to_string()
+}
+
+fn read_with_problems(settings: &str) -> (Settings, Problems) {
     let mut problems = Problems::new();
     let node = madang_settings::parse(settings, Path::new("test.toml")).unwrap();
     let mut root = Fields::new(&node, "", &mut problems).unwrap();
     let settings = Settings::read(&mut root, &BTreeSet::from([it()]), Path::new("."), &mut problems);
     root.finish(&mut problems);
-    assert!(problems.is_empty(), "{problems}");
-    settings
+    (settings, problems)
 }
 
 /// Everything until `end` came or the peer closed.
