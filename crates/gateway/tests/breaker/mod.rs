@@ -39,7 +39,7 @@ fn requests(service: &ScriptedServer) -> usize {
 #[test]
 fn an_open_breaker_answers_at_once_and_says_when_to_come_again() {
     let service = service(&[SORRY, SORRY]);
-    let front = guarded(&service, "pybreaker = { fail_max = 2, reset_timeout = \"90s\" }");
+    let front = guarded(&service, "consecutive_failures = 2, open = \"90s\", open_jitter = 0");
     assert_eq!(statuses(&front, 2), ["500", "500"]);
     let answer = front.say(GET);
     assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
