@@ -21,7 +21,7 @@ public final class Driver {
     private static final ObjectMapper JSON = new ObjectMapper();
 
     public static void main(String[] arguments) throws Exception {
-        Library library = VirtualLoader.library(switch (arguments[0]) {
+        Product product = VirtualLoader.product(switch (arguments[0]) {
             case "resilience4j" -> "interop.Resilience4j";
             case "hystrix" -> "interop.HystrixCommands";
             case "hystrix-master" -> "interop.HystrixMaster";
@@ -34,15 +34,15 @@ public final class Driver {
         for (String line; (line = requests.readLine()) != null; ) {
             JsonNode request = JSON.readTree(line);
             var text = new StringBuilder();
-            replay(library, Path.of(request.get("trace").asText()), request.get("settings"), text);
+            replay(product, Path.of(request.get("trace").asText()), request.get("settings"), text);
             answers.print(text);
             answers.flush();
         }
         System.exit(0);
     }
 
-    private static void replay(Library library, Path trace, JsonNode settings, StringBuilder answers) throws Exception {
-        Library.Circuit circuit = library.circuit(settings);
+    private static void replay(Product product, Path trace, JsonNode settings, StringBuilder answers) throws Exception {
+        Product.Circuit circuit = product.circuit(settings);
         var admitted = new LinkedHashMap<Long, Boolean>();
         long t = 0;
         for (String line : Files.readAllLines(trace)) {

@@ -26,7 +26,7 @@ import rx.subjects.PublishSubject;
  * <p>Their isolation is a semaphore that is never full, so that all runs in one thread; their timeout is off, and the
  * error of a timeout comes when the trace has it.
  */
-public final class HystrixCommands implements Library {
+public final class HystrixCommands implements Product {
     private static final HystrixCommandGroupKey GROUP = HystrixCommandGroupKey.Factory.asKey("interop");
     private long keys;
 
@@ -59,7 +59,7 @@ public final class HystrixCommands implements Library {
                 case "request_volume_threshold" ->
                     properties.withCircuitBreakerRequestVolumeThreshold(value.intValue());
                 case "sleep_window_in_milliseconds" ->
-                    properties.withCircuitBreakerSleepWindowInMilliseconds((int) Library.millis(value));
+                    properties.withCircuitBreakerSleepWindowInMilliseconds((int) Product.millis(value));
                 case "error_threshold_percentage" ->
                     properties.withCircuitBreakerErrorThresholdPercentage(value.intValue());
                 case "force_open" -> properties.withCircuitBreakerForceOpen(value.booleanValue());
@@ -70,10 +70,10 @@ public final class HystrixCommands implements Library {
         JsonNode metrics = settings.get("metrics");
         return properties
             .withMetricsRollingStatisticalWindowInMilliseconds(
-                (int) Library.millis(metrics.at("/rolling_stats/time_in_milliseconds")))
+                (int) Product.millis(metrics.at("/rolling_stats/time_in_milliseconds")))
             .withMetricsRollingStatisticalWindowBuckets(metrics.at("/rolling_stats/num_buckets").asInt())
             .withMetricsHealthSnapshotIntervalInMilliseconds(
-                (int) Library.millis(metrics.at("/health_snapshot/interval_in_milliseconds")));
+                (int) Product.millis(metrics.at("/health_snapshot/interval_in_milliseconds")));
     }
 
     /** The numbers that {@code hystrix.stream} shows, under its names. */

@@ -20,7 +20,7 @@ import rx.schedulers.TestScheduler;
  *
  * <p>It is compiled against 1.5.18, whose circuit breaker lacks two of the methods; those are called by their names.
  */
-public final class HystrixMaster implements Library {
+public final class HystrixMaster implements Product {
     private static final HystrixCommandGroupKey GROUP = HystrixCommandGroupKey.Factory.asKey("interop");
     private static final HystrixThreadPoolKey POOL = HystrixThreadPoolKey.Factory.asKey("interop");
     private long keys;

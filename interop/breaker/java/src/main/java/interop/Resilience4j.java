@@ -20,7 +20,7 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
 /** resilience4j, configured as its Spring properties configure it. */
-public final class Resilience4j implements Library {
+public final class Resilience4j implements Product {
     private static final class Fail extends Exception {
     }
 
@@ -102,7 +102,7 @@ public final class Resilience4j implements Library {
     }
 
     private static Duration duration(JsonNode value) {
-        return Duration.ofMillis(Library.millis(value));
+        return Duration.ofMillis(Product.millis(value));
     }
 
     @SuppressWarnings("unchecked")

@@ -13,7 +13,7 @@ import java.util.Set;
  * Another name there, and all its calls go elsewhere.
  */
 final class VirtualLoader extends ClassLoader {
-    private static final Set<String> SHARED = Set.of("interop.Library", "interop.Library$Circuit", "interop.Time");
+    private static final Set<String> SHARED = Set.of("interop.Product", "interop.Product$Circuit", "interop.Time");
     private static final byte[] SYSTEM = entry("java/lang/System");
     private static final byte[] TIME = entry("interop/Time");
 
@@ -21,8 +21,8 @@ final class VirtualLoader extends ClassLoader {
         super(Driver.class.getClassLoader());
     }
 
-    static Library library(String name) throws ReflectiveOperationException {
-        return (Library) new VirtualLoader().loadClass(name).getDeclaredConstructor().newInstance();
+    static Product product(String name) throws ReflectiveOperationException {
+        return (Product) new VirtualLoader().loadClass(name).getDeclaredConstructor().newInstance();
     }
 
     @Override

@@ -4,7 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.util.Map;
 
 /** A library under test. */
-public interface Library {
+public interface Product {
     /** A new circuit breaker; its clock is at zero. */
     Circuit circuit(JsonNode settings);
 
