@@ -196,7 +196,8 @@ impl Limits {
     /// No opening lasts longer, in milliseconds.
     #[inline]
     pub(super) fn longest_open_millis(&self) -> u64 {
-        self.open_max_nanos.load(Relaxed).div_ceil(1_000_000)
+        // One more, because the end is rounded up from within a millisecond and the time left is counted from its start.
+        self.open_max_nanos.load(Relaxed).div_ceil(1_000_000) + 1
     }
 
     pub(super) fn half_open_millis(&self) -> u64 {

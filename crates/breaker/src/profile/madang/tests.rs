@@ -459,3 +459,20 @@ fn it_says_why_it_is_where_it_is() {
     breaker.switch(Mode::ForcedOpen, at(3_000));
     assert!(said(at(3_000)).starts_with("somebody forced it open; closed and recovering: 19 % of calls pass"));
 }
+
+#[test]
+fn a_breaker_that_opens_for_the_longest_time_within_a_millisecond_stays_open() {
+    let settings = Settings {
+        consecutive_failures: Some(1),
+        open: Duration::from_secs(90),
+        open_max: Duration::from_secs(90),
+        open_jitter: 0.0,
+        ..Settings::default()
+    };
+    for nanos in [0, 1, 500_000, 999_999] {
+        let now = at(7) + Duration::from_nanos(nanos);
+        let breaker = crate::Breaker::new(crate::Settings::Madang(settings.clone()), now);
+        breaker.acquire(now).unwrap().fail(now);
+        assert_eq!(breaker.acquire(now).unwrap_err().state, State::Open, "{nanos} ns after a millisecond");
+    }
+}
