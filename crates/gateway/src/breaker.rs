@@ -115,6 +115,11 @@ fn read_fallback(
     }
     let mut table = fields.table("fallback", problems)?;
     let status = table.integer("status", 200..=599, problems).unwrap_or(200);
+    if [204, 205, 304].contains(&status) {
+        // RFC 9110 §6.4.1: whoever reads it expects no body, and would take one for the next answer.
+        let message = format!("{status} has no body, so it cannot be a fallback");
+        table.report(&codes::BAD_BREAKER, "status", message, problems).hint("200 with an empty `body` says as little");
+    }
     let body = table.string("body", problems).unwrap_or_default();
     if body.len() > MOST_BODY {
         let message = format!("the body of a fallback has at most {MOST_BODY} bytes, this one has {}", body.len());

@@ -43,7 +43,8 @@ fn an_open_breaker_answers_at_once_and_says_when_to_come_again() {
     assert_eq!(statuses(&front, 2), ["500", "500"]);
     let answer = front.say(GET);
     assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
-    assert!(answer.contains("\r\nRetry-After: 90\r\n"), "{answer}");
+    // Whole seconds, rounded up.
+    assert!(["90", "91"].iter().any(|after| answer.contains(&format!("\r\nRetry-After: {after}\r\n"))), "{answer}");
     assert!(answer.contains("\"reason\":\"breaker_open\"") && answer.contains("breaker is open"), "{answer}");
     assert_eq!(requests(&service), 2);
 }
@@ -124,4 +125,13 @@ fn a_breaker_stays_open_when_other_settings_change() {
     front.commit(&settings(&service, &format!("{breaker}, on = [500]")));
     assert_eq!(statuses(&front, 1), ["503"]);
     assert_eq!(requests(&service), 1);
+}
+
+#[test]
+fn a_fallback_that_cannot_have_a_body_is_refused() {
+    for status in [204, 205, 304] {
+        let breaker = format!("fallback = {{ status = {status}, body = \"x\" }}");
+        let said = crate::front::problems(&settings(&service(&[OK]), &breaker));
+        assert!(said.contains(&format!("{status} has no body, so it cannot be a fallback")), "{said}");
+    }
 }
