@@ -41,4 +41,8 @@ pub const ANSWERED: &[&Code] = &[
         "500. It has no `to`, and none of its filters answered. Give it a `to`, or a filter such as `redirect`."),
     &row("MD0375", "filter_failed: a filter failed",
         "500. A mistake in Madang: please report it with the route's filters."),
+    &row("MD0376", "breaker_open: the route's circuit breaker refuses the call",
+        "503, with `Retry-After`. Calls of this route kept failing, so nobody waits for its service until a few have tried whether the fault is over. `madang route ls` shows the breaker, `/v1/gateway/routes` says why it is open; look at the service. `policy.breaker.fallback` gives clients something better."),
+    &row("MD0377", "fallback: the route's fallback answered",
+        "The breaker refused the call, or it failed; what the client got is the fallback of `policy.breaker`. `madang explain` of the request tells which, and what failed."),
 ];
